@@ -1,0 +1,47 @@
+# trivium_module(NAME DIR DEPS...): every .cc directly in DIR becomes the static library NAME.
+# trivium_test(MODULE DIR): every DIR/*_test.cc becomes one test program that links MODULE.
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(trivium_flags INTERFACE)
+target_include_directories(trivium_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/generated)
+target_compile_options(trivium_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers)
+if(TRIVIUM_WERROR)
+  target_compile_options(trivium_flags INTERFACE -Werror)
+endif()
+# Results must not depend on whether the compiler fuses a multiply with an add; kernels say fma where they mean it.
+target_compile_options(trivium_flags INTERFACE -ffp-contract=off)
+if(TRIVIUM_SANITIZE)
+  target_compile_options(trivium_flags INTERFACE -fsanitize=${TRIVIUM_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(trivium_flags INTERFACE -fsanitize=${TRIVIUM_SANITIZE})
+endif()
+
+function(trivium_module name dir)
+  file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cc)
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    target_link_libraries(${name} PUBLIC trivium_flags ${ARGN})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE trivium_flags ${ARGN})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY TRIVIUM_MODULES ${name})
+endfunction()
+
+function(trivium_test module dir)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${dir}/*_test.cc)
+  foreach(source ${sources})
+    get_filename_component(stem ${source} NAME_WE)
+    string(REPLACE "/" "_" prefix ${dir})
+    set(target ${prefix}_${stem})
+    add_executable(${target} ${source})
+    target_link_libraries(${target} PRIVATE ${module} ${ARGN} GTest::gtest_main)
+    target_compile_definitions(${target} PRIVATE TRIVIUM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                               TRIVIUM_BINARY_DIR="${PROJECT_BINARY_DIR}")
+    add_test(NAME ${dir}/${stem} COMMAND ${target})
+    set_tests_properties(${dir}/${stem} PROPERTIES ENVIRONMENT "OMP_WAIT_POLICY=passive" TIMEOUT 600)
+  endforeach()
+endfunction()

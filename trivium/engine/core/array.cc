@@ -1,0 +1,145 @@
+#include "trivium/engine/core/array.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+
+namespace trivium {
+namespace {
+
+constexpr size_t kAlignment = 64;
+std::atomic<int64_t> allocations{0}, live_bytes{0}, peak_bytes{0};
+
+void count_bytes(int64_t delta) {
+  const int64_t now = live_bytes.fetch_add(delta) + delta;
+  int64_t peak = peak_bytes.load();
+  while (now > peak && !peak_bytes.compare_exchange_weak(peak, now)) {
+  }
+}
+
+/// Calls `f` with a null pointer of the C++ type behind `dtype`.
+template <typename F>
+auto visit(DType dtype, F&& f) {
+  switch (dtype) {
+    case DType::f32: return f(static_cast<float*>(nullptr));
+    case DType::f64: return f(static_cast<double*>(nullptr));
+    case DType::i8: return f(static_cast<int8_t*>(nullptr));
+    case DType::u8: return f(static_cast<uint8_t*>(nullptr));
+    case DType::i16: return f(static_cast<int16_t*>(nullptr));
+    case DType::i32: return f(static_cast<int32_t*>(nullptr));
+    case DType::i64: return f(static_cast<int64_t*>(nullptr));
+    case DType::bool_: return f(static_cast<bool*>(nullptr));
+    default: user_error("{} elements cannot be read on the host; cast to float32 first", name_of(dtype));
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<Buffer> Buffer::allocate(size_t bytes) {
+  const size_t padded = (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
+  void* data = std::aligned_alloc(kAlignment, padded);
+  if (!data) environment_error("out of memory: {} bytes asked for", bytes);
+  allocations.fetch_add(1);
+  count_bytes(static_cast<int64_t>(bytes));
+  return std::shared_ptr<Buffer>(new Buffer(data, bytes, nullptr, true));
+}
+
+std::shared_ptr<Buffer> Buffer::wrap(void* data, size_t bytes, std::shared_ptr<void> keeper) {
+  return std::shared_ptr<Buffer>(new Buffer(data, bytes, std::move(keeper), false));
+}
+
+Buffer::~Buffer() {
+  if (!owned_) return;
+  count_bytes(-static_cast<int64_t>(bytes_));
+  std::free(data_);
+}
+
+int64_t buffer_allocations() { return allocations.load(); }
+int64_t buffer_bytes_live() { return live_bytes.load(); }
+int64_t buffer_bytes_peak() { return peak_bytes.load(); }
+
+Array::Array(Shape shape, DType dtype) : shape_(shape), dtype_(dtype) {
+  int64_t bytes = 0;
+  if (__builtin_mul_overflow(shape.count(), static_cast<int64_t>(size_of(dtype)), &bytes))
+    user_error("array {}{}: the size in bytes does not fit in 64 bits", name_of(dtype), shape.text());
+  buffer_ = Buffer::allocate(static_cast<size_t>(bytes));
+}
+
+Array::Array(Shape shape, DType dtype, std::shared_ptr<Buffer> buffer, size_t offset_bytes)
+    : shape_(shape), dtype_(dtype), buffer_(std::move(buffer)), offset_(offset_bytes) {
+  if (offset_ + bytes() > buffer_->bytes())
+    internal_error("array {} at byte {} exceeds its buffer of {} bytes", text(), offset_, buffer_->bytes());
+}
+
+Array Array::zeros(Shape shape, DType dtype) {
+  Array a(shape, dtype);
+  std::memset(a.raw(), 0, a.bytes());
+  return a;
+}
+
+Array Array::full(Shape shape, double value, DType dtype) {
+  Array a(shape, dtype);
+  visit(dtype, [&](auto* p) {
+    using T = std::remove_pointer_t<decltype(p)>;
+    std::fill_n(static_cast<T*>(a.raw()), a.count(), static_cast<T>(value));
+  });
+  return a;
+}
+
+Array Array::reshaped(Shape shape) const {
+  if (shape.count() != count())
+    user_error("reshape: {} has {} elements, shape {} holds {}", text(), count(), shape.text(), shape.count());
+  return Array(shape, dtype_, buffer_, offset_);
+}
+
+Array Array::clone() const {
+  Array a(shape_, dtype_);
+  std::memcpy(a.raw(), raw(), bytes());
+  return a;
+}
+
+Array Array::cast(DType dtype) const {
+  Array out(shape_, dtype);
+  visit(dtype_, [&](auto* from) {
+    using From = std::remove_pointer_t<decltype(from)>;
+    visit(dtype, [&](auto* to) {
+      using To = std::remove_pointer_t<decltype(to)>;
+      const From* src = static_cast<const From*>(raw());
+      To* dst = static_cast<To*>(out.raw());
+      for (int64_t i = 0, n = count(); i < n; ++i) dst[i] = static_cast<To>(src[i]);
+    });
+  });
+  return out;
+}
+
+double Array::at(int64_t index) const {
+  return visit(dtype_, [&](auto* p) {
+    return static_cast<double>(static_cast<const std::remove_pointer_t<decltype(p)>*>(raw())[index]);
+  });
+}
+
+void Array::set(int64_t index, double value) {
+  visit(dtype_, [&](auto* p) {
+    using T = std::remove_pointer_t<decltype(p)>;
+    static_cast<T*>(raw())[index] = static_cast<T>(value);
+  });
+}
+
+double Array::item() const {
+  if (count() != 1) user_error("item: exactly one element expected, {} has {}", text(), count());
+  return at(0);
+}
+
+void Array::copy_from(const Array& other) {
+  if (other.shape_ != shape_ || other.dtype_ != dtype_)
+    user_error("copy: {} expected, {} received", text(), other.text());
+  std::memcpy(raw(), other.raw(), bytes());
+}
+
+std::string Array::text() const { return fmt::format("{}{}", name_of(dtype_), shape_.text()); }
+
+void Array::wrong_type(DType wanted) const {
+  internal_error("array {} read as {}", text(), name_of(wanted));
+}
+
+}  // namespace trivium
