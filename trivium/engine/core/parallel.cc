@@ -25,6 +25,39 @@ int default_threads() {
 
 std::atomic<int> team{0};
 
+// One parallel_chunks call.
+struct Region {
+  void* context;
+  detail::ChunkFn fn;
+  std::exception_ptr error{};
+  std::mutex error_lock{};  // guards `error`
+};
+
+// Hands out the chunks of the region this thread leads. Its release and acquire order is also what
+// orders memory between the leader and the team for the thread sanitizer, which does not see libgomp's
+// barrier. Outside Region, because writing a fresh atomic is no atomic operation.
+thread_local constinit std::atomic<int64_t> next_chunk{0};
+
+[[gnu::noinline]] void work(Region* region, std::atomic<int64_t>* next, int64_t chunks) {
+  for (int64_t i; (i = next->fetch_add(1, std::memory_order_acq_rel)) < chunks;) {
+    try {
+      region->fn(region->context, i);
+    } catch (...) {
+      std::lock_guard<std::mutex> hold(region->error_lock);
+      if (!region->error) region->error = std::current_exception();
+    }
+  }
+}
+
+// Nothing but the pragma: how the compiler hands its arguments to the team is not ours to check.
+#if defined(__GNUC__) && !defined(__clang__)
+[[gnu::no_sanitize_thread]]
+#endif
+[[gnu::noinline]] void fork_and_join(Region* region, std::atomic<int64_t>* next, int64_t chunks, int n) {
+#pragma omp parallel num_threads(n)
+  work(region, next, chunks);
+}
+
 }  // namespace
 
 int threads() {
@@ -51,21 +84,11 @@ void run_chunks(int64_t chunks, void* context, ChunkFn fn) {
     for (int64_t i = 0; i < chunks; ++i) fn(context, i);
     return;
   }
-  std::exception_ptr error;
-  std::mutex error_lock;  // guards `error`
-  std::atomic<int64_t> next{0};
-#pragma omp parallel num_threads(n)
-  {
-    for (int64_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < chunks;) {
-      try {
-        fn(context, i);
-      } catch (...) {
-        std::lock_guard<std::mutex> hold(error_lock);
-        if (!error) error = std::current_exception();
-      }
-    }
-  }
-  if (error) std::rethrow_exception(error);
+  Region region{context, fn};
+  next_chunk.store(0, std::memory_order_release);
+  fork_and_join(&region, &next_chunk, chunks, n);
+  next_chunk.load(std::memory_order_acquire);
+  if (region.error) std::rethrow_exception(region.error);
 }
 
 }  // namespace detail
