@@ -2,18 +2,15 @@
 #include "tools/report.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 #include <numeric>
 
 #include "tools/png.h"
 #include "tools/report_style.h"
 #include "trivium/engine/core/error.h"
+#include "trivium/formats/file.h"
 
 namespace trivium::tools {
 namespace {
@@ -173,11 +170,6 @@ std::string command_section(const TrainingReport& report) {
   return "<h2>Run it again</h2><pre>" + escape_html(report.command) + "</pre>\n";
 }
 
-[[noreturn]] void cannot_write(const std::string& path, const std::string& temporary, int error) {
-  std::remove(temporary.c_str());
-  environment_error("report: cannot write \"{}\": {}", path, std::strerror(error));
-}
-
 }  // namespace
 
 std::string render_report(const TrainingReport& report) {
@@ -194,16 +186,7 @@ std::string render_report(const TrainingReport& report) {
 }
 
 void write_report(const std::string& path, const TrainingReport& report) {
-  const std::string html = render_report(report);
-  const std::string temporary = fmt::format("{}.{}.tmp", path, getpid());
-  std::FILE* file = std::fopen(temporary.c_str(), "wb");
-  if (!file) environment_error("report: cannot write \"{}\": {}", path, std::strerror(errno));
-  const bool written = std::fwrite(html.data(), 1, html.size(), file) == html.size() &&
-                       std::fflush(file) == 0 && fsync(fileno(file)) == 0;
-  const int error = errno;
-  const bool closed = std::fclose(file) == 0;
-  if (!written || !closed) cannot_write(path, temporary, written ? errno : error);
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) cannot_write(path, temporary, errno);
+  formats::write_file_atomically(path, render_report(report));
 }
 
 }  // namespace trivium::tools
