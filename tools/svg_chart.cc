@@ -127,7 +127,7 @@ void draw_line(std::string& svg, const Series& series, size_t index, const Axis&
 std::vector<double> hover_positions(const std::vector<Series>& series) {
   std::set<double> all;
   for (const Series& one : series) all.insert(one.xs.begin(), one.xs.end());
-  const std::vector<double> xs(all.begin(), all.end());
+  std::vector<double> xs(all.begin(), all.end());
   if (xs.size() <= kMaxHoverPoints) return xs;
   std::vector<double> chosen;
   for (size_t i = 0; i < kMaxHoverPoints; ++i)
