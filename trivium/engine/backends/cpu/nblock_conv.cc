@@ -75,7 +75,9 @@ TileLimits choose_limits(int64_t channels, int64_t positions) {
 struct ColumnTile {
   Range at;
   bool border = false;
-  std::vector<int> lo, hi;  // per tap, relative to at.begin
+  std::vector<int> lo, hi;      // per tap, relative to at.begin
+  std::vector<uint8_t> shape;   // tile_shape of each tap
+  CorrFn run[kMaxTileChannels + 1] = {};  // by channels of the block
 };
 
 std::vector<ColumnTile> column_tiles(const Axis& axis, int64_t most) {
@@ -89,6 +91,7 @@ std::vector<ColumnTile> column_tiles(const Axis& axis, int64_t most) {
       tile.border |= lo > 0 || hi < at.size();
       tile.lo.push_back(static_cast<int>(lo));
       tile.hi.push_back(static_cast<int>(hi));
+      tile.shape.push_back(tile_shape(tile.lo.back(), tile.hi.back(), static_cast<int>(at.size())));
     }
     tiles.push_back(std::move(tile));
   }
@@ -155,7 +158,14 @@ void correlate(const Correlation& c, const float* x, const WeightView& view, con
   const int vector = vector_lanes(c.lanes);
   const TileLimits limits = choose_limits(c.out_channels, c.w.outputs);
   const std::vector<Range> blocks = even_pieces(c.out_channels, limits.channels);
-  const std::vector<ColumnTile> tiles = column_tiles(c.w, limits.positions);
+  std::vector<ColumnTile> tiles = column_tiles(c.w, limits.positions);
+  for (ColumnTile& tile : tiles) {
+    for (const Range& block : blocks) {
+      CorrFn& run = tile.run[block.size()];
+      if (run) continue;
+      run = corr_tile(vector, static_cast<int>(block.size()), static_cast<int>(tile.at.size()), tile.border);
+    }
+  }
   const std::vector<LaneGroup> lanes = lane_groups(c.batch, c.lanes, vector);
   pack_weights(c, view, blocks, packed);
 
@@ -198,6 +208,7 @@ void correlate(const Correlation& c, const float* x, const WeightView& view, con
         tile.x = x_row + c.w.input(column.at.begin, 0) * c.lanes;
         tile.lo = column.lo.data();
         tile.hi = column.hi.data();
+        tile.shape = column.shape.data();
         float* y_tile =
             y_row + (c.w.out_begin + column.at.begin * c.w.out_stride) * c.lanes;
         for (int64_t b = block_range.begin; b < block_range.end; ++b) {
@@ -207,8 +218,7 @@ void correlate(const Correlation& c, const float* x, const WeightView& view, con
           tile.w_channel = c.taps() * block.size();
           tile.bias = bias ? bias + group * c.out_channels + block.begin : nullptr;
           tile.y = y_tile + block.begin * out_plane;
-          corr_tile(vector, static_cast<int>(block.size()), static_cast<int>(column.at.size()),
-                    column.border)(tile);
+          column.run[block.size()](tile);
         }
       }
     }

@@ -45,6 +45,7 @@ struct Product {
 
 struct GroupSet {
   int count;
+  FcFn run[kFcMaxOutputs + 1];
   const float* in[kFcMaxGroups];
   float* out[kFcMaxGroups];
 };
@@ -55,7 +56,8 @@ std::vector<GroupSet> group_sets(const Product& p, int vector) {
   std::vector<GroupSet> sets;
   const int64_t most = groups.size() % 4 == 0 || groups.size() > 6 ? 4 : kFcMaxGroups;
   for (const Range& r : even_pieces(static_cast<int64_t>(groups.size()), most)) {
-    GroupSet set{static_cast<int>(r.size()), {}, {}};
+    GroupSet set{static_cast<int>(r.size()), {}, {}, {}};
+    for (int m = 1; m <= fc_max_outputs(set.count); ++m) set.run[m] = fc_tile(vector, m, set.count);
     for (int64_t i = r.begin; i < r.end; ++i) {
       const LaneGroup& g = groups[i];
       set.in[i - r.begin] = p.in + g.block * p.depth * p.lanes + g.lane;
@@ -66,7 +68,7 @@ std::vector<GroupSet> group_sets(const Product& p, int vector) {
   return sets;
 }
 
-void run_tile(const Product& p, const GroupSet& set, int vector, const float* w, int64_t w_row,
+void run_tile(const Product& p, const GroupSet& set, const float* w, int64_t w_row,
               int64_t w_step, Range outputs, Range depth, int64_t prefetch) {
   const float* in[kFcMaxGroups];
   float* out[kFcMaxGroups];
@@ -88,7 +90,7 @@ void run_tile(const Product& p, const GroupSet& set, int vector, const float* w,
   t.last = depth.end == p.depth;
   t.activation = p.activation;
   t.slope = p.slope;
-  fc_tile(vector, static_cast<int>(outputs.size()), set.count)(t);
+  set.run[outputs.size()](t);
 }
 
 // w is [outputs, depth].
@@ -110,7 +112,7 @@ void product_rows(const Product& p) {
     for (const Range& depth : even_pieces(p.depth, block)) {
       for (const GroupSet& set : sets) {
         for (int64_t i = range.begin; i < range.end; ++i) {
-          run_tile(p, set, vector, p.w, p.depth, 1, tiles[i], depth, big ? 64 : 0);
+          run_tile(p, set, p.w, p.depth, 1, tiles[i], depth, big ? 64 : 0);
         }
       }
     }
@@ -127,7 +129,7 @@ void product_columns(const Product& p) {
   const double work = double(p.batch) * p.outputs * p.depth / vector;
   const int64_t units = ceil_div(p.outputs, 16);
   const int64_t chunks = std::clamp<int64_t>(static_cast<int64_t>(work / 20e3), 1, std::min<int64_t>(units, 16));
-  const int64_t rows = big ? 16 : 64;
+  const int64_t rows = big ? 32 : 64;
   parallel_chunks(chunks, [&](int64_t chunk) {
     Range range = piece(units, chunks, chunk);
     range = {range.begin * 16, std::min(range.end * 16, p.outputs)};
@@ -146,7 +148,7 @@ void product_columns(const Product& p) {
               __builtin_prefetch(p.w + k * p.outputs + at.begin + 64);
             }
           }
-          run_tile(p, set, vector, p.w, 1, p.outputs, at, depth, 0);
+          run_tile(p, set, p.w, 1, p.outputs, at, depth, 0);
         }
       }
     }

@@ -35,6 +35,50 @@ HWY_INLINE hn::Vec<D> activate(D d, hn::Vec<D> v, Activation activation, hn::Vec
   return hn::IfThenElse(negative, hn::Mul(v, slope), v);
 }
 
+// acc[c][p] += w[c] * x[p] for p in [LO, HI).
+template <int LO, int HI, class D, int C, int P>
+HWY_INLINE void corr_step(D d, hn::Vec<D> (&acc)[C][P], const float* HWY_RESTRICT x, int64_t step,
+                          const float* HWY_RESTRICT w) {
+  if constexpr (LO < HI && HI <= P) {
+    if constexpr (C <= HI - LO) {
+      hn::Vec<D> weight[C];
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) weight[c] = hn::Set(d, w[c]);
+#pragma GCC unroll 8
+      for (int p = LO; p < HI; ++p) {
+        const auto value = hn::LoadU(d, x + p * step);
+#pragma GCC unroll 8
+        for (int c = 0; c < C; ++c) acc[c][p] = hn::MulAdd(weight[c], value, acc[c][p]);
+      }
+    } else {
+      hn::Vec<D> value[HI - LO];
+#pragma GCC unroll 8
+      for (int p = LO; p < HI; ++p) value[p - LO] = hn::LoadU(d, x + p * step);
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) {
+        const auto weight = hn::Set(d, w[c]);
+#pragma GCC unroll 8
+        for (int p = LO; p < HI; ++p) acc[c][p] = hn::MulAdd(weight, value[p - LO], acc[c][p]);
+      }
+    }
+  }
+}
+
+// One switch a tap instead of a branch a position: the pattern repeats every row, so it predicts well.
+#define TRIVIUM_SHAPES(STEP, COUNT)                                  \
+  case 0: STEP(0, COUNT); break;                                     \
+  case 1: STEP(1, COUNT); break;                                     \
+  case 2: STEP(2, COUNT); break;                                     \
+  case 3: STEP(3, COUNT); break;                                     \
+  case 4: STEP(4, COUNT); break;                                     \
+  case 5: STEP(5, COUNT); break;                                     \
+  case kMaxTilePositions + 1: STEP(0, (COUNT > 1 ? 1 : 0)); break;   \
+  case kMaxTilePositions + 2: STEP(0, (COUNT > 2 ? 2 : 0)); break;   \
+  case kMaxTilePositions + 3: STEP(0, (COUNT > 3 ? 3 : 0)); break;   \
+  case kMaxTilePositions + 4: STEP(0, (COUNT > 4 ? 4 : 0)); break;   \
+  case kMaxTilePositions + 5: STEP(0, (COUNT > 5 ? 5 : 0)); break;   \
+  case kShapeEmpty: break;
+
 template <class D, int C, int P, bool kBorder>
 void corr(const CorrTile& t) {
   const D d;
@@ -53,34 +97,23 @@ void corr(const CorrTile& t) {
       const float* HWY_RESTRICT x = x_row;
       for (int64_t tap = 0; tap < t.taps; ++tap, x += t.x_tap, w += C) {
         if constexpr (kBorder) {
-          const int lo = t.lo[tap], hi = t.hi[tap];
+#define TRIVIUM_STEP(LO, HI) corr_step<LO, HI, D, C, P>(d, acc, x, step, w)
+          switch (t.shape[tap]) {
+            TRIVIUM_SHAPES(TRIVIUM_STEP, P)
+            default: {
+              const int lo = t.lo[tap], hi = t.hi[tap];
 #pragma GCC unroll 8
-          for (int p = 0; p < P; ++p) {
-            if (p < lo || p >= hi) continue;
-            const auto value = hn::LoadU(d, x + p * step);
+              for (int p = 1; p + 1 < P; ++p) {  // the ends would have had a shape of their own
+                if (p < lo || p >= hi) continue;
+                const auto value = hn::LoadU(d, x + p * step);
 #pragma GCC unroll 8
-            for (int c = 0; c < C; ++c) acc[c][p] = hn::MulAdd(hn::Set(d, w[c]), value, acc[c][p]);
+                for (int c = 0; c < C; ++c) acc[c][p] = hn::MulAdd(hn::Set(d, w[c]), value, acc[c][p]);
+              }
+            }
           }
-        } else if constexpr (C <= P) {
-          hn::Vec<D> weight[C];
-#pragma GCC unroll 8
-          for (int c = 0; c < C; ++c) weight[c] = hn::Set(d, w[c]);
-#pragma GCC unroll 8
-          for (int p = 0; p < P; ++p) {
-            const auto value = hn::LoadU(d, x + p * step);
-#pragma GCC unroll 8
-            for (int c = 0; c < C; ++c) acc[c][p] = hn::MulAdd(weight[c], value, acc[c][p]);
-          }
+#undef TRIVIUM_STEP
         } else {
-          hn::Vec<D> value[P];
-#pragma GCC unroll 8
-          for (int p = 0; p < P; ++p) value[p] = hn::LoadU(d, x + p * step);
-#pragma GCC unroll 8
-          for (int c = 0; c < C; ++c) {
-            const auto weight = hn::Set(d, w[c]);
-#pragma GCC unroll 8
-            for (int p = 0; p < P; ++p) acc[c][p] = hn::MulAdd(weight, value[p], acc[c][p]);
-          }
+          corr_step<0, P, D, C, P>(d, acc, x, step, w);
         }
       }
     }
@@ -92,6 +125,35 @@ void corr(const CorrTile& t) {
     for (int p = 0; p < P; ++p) {
       hn::StoreU(activate(d, acc[c][p], t.activation, slope), d,
                  t.y + c * t.y_channel + p * t.y_position);
+    }
+  }
+}
+
+// acc[a][t] += dy[a] * x[t] for t in [LO, HI).
+template <int LO, int HI, class D, int A, int T>
+HWY_INLINE void grad_step(D d, hn::Vec<D> (&acc)[A][T], const float* HWY_RESTRICT x,
+                          const int64_t (&offset)[T], const float* HWY_RESTRICT dy, int64_t dy_channel) {
+  if constexpr (LO < HI && HI <= T) {
+    if constexpr (A <= HI - LO) {
+      hn::Vec<D> upstream[A];
+#pragma GCC unroll 8
+      for (int a = 0; a < A; ++a) upstream[a] = hn::LoadU(d, dy + a * dy_channel);
+#pragma GCC unroll 8
+      for (int t = LO; t < HI; ++t) {
+        const auto value = hn::LoadU(d, x + offset[t]);
+#pragma GCC unroll 8
+        for (int a = 0; a < A; ++a) acc[a][t] = hn::MulAdd(upstream[a], value, acc[a][t]);
+      }
+    } else {
+      hn::Vec<D> value[HI - LO];
+#pragma GCC unroll 8
+      for (int t = LO; t < HI; ++t) value[t - LO] = hn::LoadU(d, x + offset[t]);
+#pragma GCC unroll 8
+      for (int a = 0; a < A; ++a) {
+        const auto upstream = hn::LoadU(d, dy + a * dy_channel);
+#pragma GCC unroll 8
+        for (int t = LO; t < HI; ++t) acc[a][t] = hn::MulAdd(upstream, value[t - LO], acc[a][t]);
+      }
     }
   }
 }
@@ -114,42 +176,28 @@ void grad(const GradTile& g) {
     const float* HWY_RESTRICT dy = g.dy + row * g.dy_row;
     const float* HWY_RESTRICT x = g.x + row * g.x_row;
     int64_t j = 0;
-    for (int64_t end : {g.inner_begin, g.positions}) {
+    for (int64_t end = g.inner_begin;; end = g.positions) {
       for (; j < end; ++j, dy += g.dy_position, x += g.x_position) {  // positions some taps may not read
-        hn::Vec<D> upstream[A];
+#define TRIVIUM_STEP(LO, HI) grad_step<LO, HI, D, A, T>(d, acc, x, offset, dy, dy_channel)
+        switch (g.shape[j]) {
+          TRIVIUM_SHAPES(TRIVIUM_STEP, T)
+          default: {
 #pragma GCC unroll 8
-        for (int a = 0; a < A; ++a) upstream[a] = hn::LoadU(d, dy + a * dy_channel);
+            for (int t = 0; t < T; ++t) {
+              if (j < g.lo[t] || j >= g.hi[t]) continue;
+              const auto value = hn::LoadU(d, x + offset[t]);
 #pragma GCC unroll 8
-        for (int t = 0; t < T; ++t) {
-          if (j < g.lo[t] || j >= g.hi[t]) continue;
-          const auto value = hn::LoadU(d, x + offset[t]);
-#pragma GCC unroll 8
-          for (int a = 0; a < A; ++a) acc[a][t] = hn::MulAdd(upstream[a], value, acc[a][t]);
+              for (int a = 0; a < A; ++a) {
+                acc[a][t] = hn::MulAdd(hn::LoadU(d, dy + a * dy_channel), value, acc[a][t]);
+              }
+            }
+          }
         }
+#undef TRIVIUM_STEP
       }
-      if (end == g.positions) break;
+      if (j == g.positions) break;
       for (; j < g.inner_end; ++j, dy += g.dy_position, x += g.x_position) {
-        if constexpr (A <= T) {
-          hn::Vec<D> upstream[A];
-#pragma GCC unroll 8
-          for (int a = 0; a < A; ++a) upstream[a] = hn::LoadU(d, dy + a * dy_channel);
-#pragma GCC unroll 8
-          for (int t = 0; t < T; ++t) {
-            const auto value = hn::LoadU(d, x + offset[t]);
-#pragma GCC unroll 8
-            for (int a = 0; a < A; ++a) acc[a][t] = hn::MulAdd(upstream[a], value, acc[a][t]);
-          }
-        } else {
-          hn::Vec<D> value[T];
-#pragma GCC unroll 8
-          for (int t = 0; t < T; ++t) value[t] = hn::LoadU(d, x + offset[t]);
-#pragma GCC unroll 8
-          for (int a = 0; a < A; ++a) {
-            const auto upstream = hn::LoadU(d, dy + a * dy_channel);
-#pragma GCC unroll 8
-            for (int t = 0; t < T; ++t) acc[a][t] = hn::MulAdd(upstream, value[t], acc[a][t]);
-          }
-        }
+        grad_step<0, T, D, A, T>(d, acc, x, offset, dy, dy_channel);
       }
     }
   }
@@ -159,6 +207,7 @@ void grad(const GradTile& g) {
     for (int t = 0; t < T; ++t) hn::StoreU(acc[a][t], d, g.acc + (a * T + t) * kLanes);
   }
 }
+#undef TRIVIUM_SHAPES
 
 // Tables: instance of (channels, positions) or null where it would spill.
 template <class D, int C, int P>

@@ -22,13 +22,15 @@ struct CorrTile {
   int64_t channels, rows, taps;
   const int* lo;
   const int* hi;
+  const uint8_t* shape;  // tile_shape(lo, hi, positions) of every tap
   Activation activation;
   float slope;
 };
 using CorrFn = void (*)(const CorrTile&);
 
 /// acc[a][t] += Σ_{row, j} dy[a][row][j] * x[tap t][row][j]; tap t starts at x + tap_offset[t].
-/// Positions outside [lo[t], hi[t]) are skipped for tap t; [inner_begin, inner_end) is valid for all.
+/// Positions outside [lo[t], hi[t]) are skipped for tap t; [inner_begin, inner_end) is valid for all. The
+/// positions before and after have their tile_shape over the taps in `shape`.
 struct GradTile {
   const float* dy;
   const float* x;
@@ -39,11 +41,21 @@ struct GradTile {
   const int64_t* tap_offset;
   const int* lo;
   const int* hi;
+  const uint8_t* shape;
 };
 using GradFn = void (*)(const GradTile&);
 
 constexpr int kMaxTileChannels = 8;
 constexpr int kMaxTilePositions = 6;
+
+/// How the valid part [lo, hi) of `count` lies in it. Kernels have straight code for all of it (0), for a
+/// suffix from lo (lo), for a prefix up to hi (kMaxTilePositions + hi) and nothing; the rest is guarded.
+constexpr uint8_t kShapeEmpty = 2 * kMaxTilePositions, kShapeGuarded = kShapeEmpty + 1;
+constexpr uint8_t tile_shape(int lo, int hi, int count) {
+  if (lo >= hi) return kShapeEmpty;
+  if (hi == count) return static_cast<uint8_t>(lo);
+  return lo == 0 ? static_cast<uint8_t>(kMaxTilePositions + hi) : kShapeGuarded;
+}
 
 /// Lanes one vector holds when an activation has `lanes` of them: min(lanes, what this CPU has).
 int vector_lanes(int lanes);
