@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <memory>
 #include <span>
@@ -112,7 +113,7 @@ class Graph {
   int cell_index(const CellRef& cell);
 
   std::vector<Node> nodes_;
-  std::vector<ValueMeta> metas_;
+  std::deque<ValueMeta> metas_;  // a deque, so that Value::shape() stays valid while ops are recorded
   std::vector<NamedLeaf> inputs_, scalars_;
   std::vector<Array> constants_;
   std::vector<CellState> cells_;
