@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -13,21 +12,6 @@
 
 namespace trivium::caffe {
 namespace {
-
-// A run is named like `TRAIN level 2 stages a,b`, or `stages -` without any; Net(file, phase,
-// level, stages) sets phase and level and adds the stages to those of the file.
-proto::NetState state_of_run(const proto::NetParameter& net, const std::string& run) {
-  std::istringstream in(run);
-  std::string phase, word, stages;
-  int level = 0;
-  in >> phase >> word >> level >> word >> stages;
-  proto::NetState state = net.state();
-  state.set_phase(phase == "TRAIN" ? proto::TRAIN : proto::TEST);
-  state.set_level(level);
-  std::istringstream list(stages == "-" ? "" : stages);
-  for (std::string stage; std::getline(list, stage, ',');) state.add_stage(stage);
-  return state;
-}
 
 std::vector<std::string> recorded_filter_lines(const nlohmann::ordered_json& run) {
   std::vector<std::string> lines;

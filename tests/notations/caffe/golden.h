@@ -5,10 +5,12 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "trivium/engine/core/error.h"
+#include "trivium/formats/proto/caffe.pb.h"
 #include "trivium/notations/caffe/log_line.h"
 
 namespace trivium::caffe {
@@ -18,6 +20,21 @@ inline nlohmann::ordered_json load_golden(const std::string& name) {
   std::ifstream in(path);
   if (!in) throw EnvironmentError("missing test data " + path);
   return nlohmann::ordered_json::parse(in);
+}
+
+/// The state of a run of nets.json, named like `TRAIN level 2 stages a,b` (`stages -`: none). As in
+/// pycaffe, phase and level replace those of the file and the stages are added to its own.
+inline proto::NetState state_of_run(const proto::NetParameter& net, const std::string& run) {
+  std::istringstream in(run);
+  std::string phase, word, stages;
+  int level = 0;
+  in >> phase >> word >> level >> word >> stages;
+  proto::NetState state = net.state();
+  state.set_phase(phase == "TRAIN" ? proto::TRAIN : proto::TEST);
+  state.set_level(level);
+  std::istringstream list(stages == "-" ? "" : stages);
+  for (std::string stage; std::getline(list, stage, ',');) state.add_stage(stage);
+  return state;
 }
 
 /// Log lines as the golden files write them: `I text`, `W text`, `E text`.

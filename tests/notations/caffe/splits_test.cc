@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -17,19 +16,6 @@
 
 namespace trivium::caffe {
 namespace {
-
-proto::NetState state_of_run(const proto::NetParameter& net, const std::string& run) {
-  std::istringstream in(run);
-  std::string phase, word, stages;
-  int level = 0;
-  in >> phase >> word >> level >> word >> stages;
-  proto::NetState state = net.state();
-  state.set_phase(phase == "TRAIN" ? proto::TRAIN : proto::TEST);
-  state.set_level(level);
-  std::istringstream list(stages == "-" ? "" : stages);
-  for (std::string stage; std::getline(list, stage, ',');) state.add_stage(stage);
-  return state;
-}
 
 proto::NetParameter build(const std::string& text,
                           const std::string& run = "TRAIN level 0 stages -") {
