@@ -18,7 +18,7 @@ Value Graph::append(Node node, std::span<const ValueMeta> outputs) {
 namespace {
 
 Node leaf(const char* op, int literal) {
-  static const auto no_attrs = std::make_shared<const Attrs>();
+  static const auto no_attrs = complete_attrs(OpRegistry::instance().get("input"), {});
   Node node;
   node.op = &OpRegistry::instance().get(op);
   node.attrs = no_attrs;

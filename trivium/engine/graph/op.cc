@@ -1,5 +1,8 @@
 #include "trivium/engine/graph/op.h"
 
+#include <mutex>
+#include <unordered_map>
+
 namespace trivium {
 
 InferCtx::InferCtx(const OpDef& op, std::vector<ValueMeta> inputs, const Attrs& attrs, std::string where)
@@ -72,6 +75,22 @@ const OpDef& OpRegistry::get(std::string_view name) const {
   user_error("unknown op \"{}\"{}", name, near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
 }
 
+namespace {
+
+/// One object per distinct set of attributes, for the life of the process: plan keys compare pointers.
+std::shared_ptr<const Attrs> intern(std::shared_ptr<const Attrs> attrs) {
+  static std::mutex lock;  // guards `table`
+  static std::unordered_multimap<uint64_t, std::shared_ptr<const Attrs>> table;
+  const uint64_t hash = attrs->hash();
+  std::lock_guard<std::mutex> hold(lock);
+  auto [at, end] = table.equal_range(hash);
+  for (; at != end; ++at)
+    if (*at->second == *attrs) return at->second;
+  return table.emplace(hash, std::move(attrs))->second;
+}
+
+}  // namespace
+
 std::shared_ptr<const Attrs> complete_attrs(const OpDef& op, const Attrs& given) {
   auto out = std::make_shared<Attrs>();
   for (const auto& [name, value] : given.items()) {
@@ -95,7 +114,7 @@ std::shared_ptr<const Attrs> complete_attrs(const OpDef& op, const Attrs& given)
     if (!a.fallback) user_error("{}: attribute \"{}\" ({}) is required", op.name(), a.name, a.doc);
     out->set(a.name, *a.fallback);
   }
-  return out;
+  return intern(std::move(out));
 }
 
 }  // namespace trivium

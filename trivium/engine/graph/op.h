@@ -215,7 +215,8 @@ class OpRegistry {
   std::map<std::string, OpDef*, std::less<>> by_name_;
 };
 
-/// Fills in defaults and checks names and types of attributes. UserError with a suggestion.
+/// Fills in defaults and checks names and types of attributes. Equal results are the same object, so
+/// pointers compare. UserError with a suggestion.
 std::shared_ptr<const Attrs> complete_attrs(const OpDef& op, const Attrs& given);
 
 }  // namespace trivium

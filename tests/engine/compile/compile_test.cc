@@ -1,0 +1,209 @@
+// prepare and execute together: what a plan computes, where Cells are written, what is cached.
+#include "trivium/engine/compile/compile.h"
+
+#include <gtest/gtest.h>
+
+#include "trivium/engine/backends/cpu/backend.h"
+#include "trivium/engine/core/parallel.h"
+#include "trivium/engine/graph/gradient.h"
+#include "trivium/engine/ops/build.h"
+
+namespace trivium::compile {
+namespace {
+
+struct Compile : ::testing::Test {
+  void SetUp() override {
+    ops::register_all();
+    cpu::register_backend();
+  }
+  static std::vector<Array> run(const Prepared& p, std::vector<Array> inputs, std::vector<double> scalars = {}) {
+    run::Bindings b;
+    for (int i : p.inputs) b.inputs.push_back(inputs.at(i));
+    for (int i : p.scalars) b.scalars.push_back(scalars.at(i));
+    b.cells = p.cells;
+    std::vector<Array> out;
+    run::execute(*p.plan, b, out);
+    return out;
+  }
+  static CellRef cell(const std::string& name, std::vector<float> values) {
+    const Shape shape{static_cast<int64_t>(values.size())};
+    return std::make_shared<Cell>(name, Array::from(values, shape));
+  }
+};
+
+TEST_F(Compile, APlanComputesWhatWasRecorded) {
+  Graph g;
+  const Value x = g.input("x", {3}), s = g.scalar("s");
+  const Prepared p = prepare(g, {}, {ops::relu(x * s)});
+  const auto out = run(p, {Array::from<float>({-1, 0, 2}, {3})}, {3.0});
+  EXPECT_EQ(out[0].at(0), 0);
+  EXPECT_EQ(out[0].at(2), 6);
+}
+
+TEST_F(Compile, ACellIsUpdatedInPlace) {
+  Graph g;
+  const CellRef w = cell("w", {1, 2}), h = cell("h", {0, 0});
+  const Value grad = g.input("g", {2}), rate = g.scalar("rate");
+  const Value next = g.read(h) * 0.5 + grad * rate;
+  g.assign(h, next);
+  g.assign(w, g.read(w) - next);
+  const Prepared p = prepare(g, {}, {});
+  const void* memory = w->value().raw();
+  for (int i = 0; i < 2; ++i) run(p, {Array::from<float>({1, -1}, {2})}, {0.1});
+  EXPECT_FLOAT_EQ(w->value().at(0), 1 - 0.1f - 0.15f);
+  EXPECT_FLOAT_EQ(h->value().at(1), -0.15f);
+  EXPECT_EQ(w->value().raw(), memory);
+  EXPECT_EQ(w->version(), 2);
+  EXPECT_EQ(p.plan->notes.find("copy at the end"), std::string::npos);
+}
+
+TEST_F(Compile, CellsCanExchangeTheirContents) {
+  Graph g;
+  const CellRef a = cell("a", {1}), b = cell("b", {2});
+  const Value old_a = g.read(a), old_b = g.read(b);
+  g.assign(a, old_b);
+  g.assign(b, old_a);
+  run(prepare(g, {}, {}), {});
+  EXPECT_EQ(a->value().at(0), 2);
+  EXPECT_EQ(b->value().at(0), 1);
+}
+
+TEST_F(Compile, AFetchOfAnOldCellSeesTheOldContent) {
+  Graph g;
+  const CellRef w = cell("w", {5});
+  const Value old = g.read(w);
+  g.assign(w, old + 1.0);
+  const auto out = run(prepare(g, {}, {old, g.read(w)}), {});
+  EXPECT_EQ(out[0].at(0), 5);
+  EXPECT_EQ(out[1].at(0), 6);
+  EXPECT_EQ(w->value().at(0), 6);
+}
+
+TEST_F(Compile, LaterReadersOfTheOldContentAreServedFirst) {
+  Graph g;
+  const CellRef w = cell("w", {1, 2, 3});
+  const Value x = g.input("x", {3});
+  const Value updated = g.read(w) * 2.0;
+  g.assign(w, updated);
+  const Value depends_on_both = ops::sum(updated) * ops::sum(x);
+  // Reads the old w after a value that needs the new one.
+  Graph& graph = g;
+  const Value old = graph.value(graph.cells()[0].initial);
+  const Value late = old * depends_on_both;
+  const auto out = run(prepare(g, {}, {late}), {Array::from<float>({1, 0, 0}, {3})});
+  EXPECT_EQ(out[0].at(0), 12);
+  EXPECT_EQ(out[0].at(2), 36);
+  EXPECT_EQ(w->value().at(2), 6);
+}
+
+TEST_F(Compile, WithoutCommitCellsStay) {
+  Graph g;
+  const CellRef w = cell("w", {1});
+  g.assign(w, g.read(w) + 1.0);
+  run(prepare(g, {}, {g.read(w)}, false), {});
+  EXPECT_EQ(w->value().at(0), 1);
+}
+
+TEST_F(Compile, EqualStructureIsOnePlan) {
+  const auto build = [](float unused) {
+    Graph g;
+    const CellRef w = cell("w", {unused, 2});
+    const Value x = g.input("any name", {2});
+    g.set_scope("any layer");
+    g.assign(w, g.read(w) * x);
+    return prepare(g, {}, {ops::sum(x)}).plan;
+  };
+  const auto before = cache_counters();
+  const auto first = build(1), second = build(7);
+  EXPECT_EQ(first, second);
+  EXPECT_EQ(cache_counters().built - before.built, 1);
+  EXPECT_EQ(cache_counters().hit - before.hit, 1);
+}
+
+TEST_F(Compile, DifferentConstantsShapesFetchesAndThreadsAreDifferentPlans) {
+  const auto build = [](double c, int64_t n, bool both, int threads) {
+    Graph g;
+    const Value x = g.input("x", {n});
+    const Value y = x * c;
+    Options options;
+    options.threads = threads;
+    return prepare(g, {}, both ? std::vector<Value>{y, ops::exp(y)} : std::vector<Value>{y}, true, options).plan;
+  };
+  const auto base = build(2, 3, false, 1);
+  EXPECT_EQ(base, build(2, 3, false, 1));
+  EXPECT_NE(base, build(3, 3, false, 1));
+  EXPECT_NE(base, build(2, 4, false, 1));
+  EXPECT_NE(base, build(2, 3, true, 1));
+  EXPECT_NE(base, build(2, 3, false, 2));
+}
+
+TEST_F(Compile, NodesNobodyAsksForAreNotPlanned) {
+  Graph g;
+  const Value x = g.input("x", {2}), unused = g.input("unused", {1000, 1000});
+  ops::exp(unused);
+  const Prepared p = prepare(g, {}, {x + x});
+  EXPECT_EQ(p.inputs, std::vector<int>{0});
+  EXPECT_EQ(p.plan->steps.size(), 1u);
+}
+
+TEST_F(Compile, AnyValueCanBeFed) {
+  Graph g;
+  const Value x = g.input("x", {2});
+  const Value middle = ops::exp(x);
+  const Prepared p = prepare(g, {middle}, {middle * 2.0});
+  ASSERT_EQ(p.inputs, std::vector<int>{1});
+  run::Bindings b;
+  b.inputs = {Array::from<float>({3, 4}, {2})};
+  std::vector<Array> out;
+  run::execute(*p.plan, b, out);
+  EXPECT_EQ(out[0].at(1), 8);
+}
+
+TEST_F(Compile, SteadyStateAllocatesNothing) {
+  Graph g;
+  const CellRef w = std::make_shared<Cell>("w", Array::full({10, 32}, 0.1));
+  const Value x = g.input("x", {16, 32}), rate = g.scalar("rate");
+  const Value loss = ops::mean(ops::square(ops::matmul(x, g.read(w), false, true)));
+  const Value grad = gradients({loss}, {g.read(w)})[0];
+  g.assign(w, g.read(w) - grad * rate);
+  const Prepared p = prepare(g, {}, {loss});
+  run::Bindings b;
+  b.inputs = {Array::full({16, 32}, 0.5)};
+  b.scalars = {0.1};
+  b.cells = p.cells;
+  std::vector<Array> out;
+  run::execute(*p.plan, b, out);
+  const double first = out[0].item();
+  const int64_t allocations = buffer_allocations();
+  const auto plans = cache_counters();
+  for (int i = 0; i < 1000; ++i) {
+    b.scalars[0] = 0.1 / (i + 1);
+    run::execute(*p.plan, b, out);
+  }
+  EXPECT_EQ(buffer_allocations(), allocations);
+  EXPECT_EQ(cache_counters().built, plans.built);
+  EXPECT_LT(out[0].item(), first);
+}
+
+TEST_F(Compile, ABindingThatDoesNotFitSaysWhich) {
+  Graph g;
+  const Value x = g.input("x", {2, 3});
+  const Prepared p = prepare(g, {}, {ops::exp(x)});
+  try {
+    run(p, {Array::zeros({3, 2})});
+    FAIL();
+  } catch (const UserError& e) {
+    EXPECT_STREQ(e.what(), "run: input 0 expects float32[2, 3], received float32[3, 2]");
+  }
+}
+
+TEST_F(Compile, ExplainShowsStepsAndMemory) {
+  Graph g;
+  const Value x = g.input("x", {2, 3});
+  const std::string text = explain(*prepare(g, {}, {ops::softmax(ops::exp(x))}).plan);
+  EXPECT_NE(text.find("softmax"), std::string::npos);
+  EXPECT_NE(text.find("memory: arena"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace trivium::compile

@@ -1,0 +1,159 @@
+// Passes as text: a graph in, the lines of the graph that comes out.
+#include "trivium/engine/compile/passes/passes.h"
+
+#include <gtest/gtest.h>
+
+#include "trivium/engine/backends/cpu/backend.h"
+#include "trivium/engine/graph/text.h"
+#include "trivium/engine/ops/build.h"
+#include "trivium/engine/ops/group.h"
+
+namespace trivium::compile {
+namespace {
+
+struct Passes : ::testing::Test {
+  void SetUp() override {
+    ops::register_all();
+    cpu::register_backend();
+  }
+  Unit unit;
+  Graph& g() { return *unit.graph; }
+  void fetch(Value v) { unit.fetches.push_back({v.node, v.output}); }
+  int count(const std::string& op) {
+    const Rewriter rw(unit);
+    int n = 0;
+    for (int i = 0; i < g().size(); ++i) n += rw.needed(i) && g().node(i).op->name() == op;
+    return n;
+  }
+  const Node& maker(int fetch) { return g().node(unit.fetches[fetch].node); }
+};
+
+TEST_F(Passes, MultiplyingByOneDisappears) {
+  const Value x = g().input("x", {2, 3});
+  fetch(ops::relu(x * 1.0));
+  simplify(unit);
+  EXPECT_EQ(count("mul"), 0);
+  EXPECT_EQ(count("relu"), 1);
+}
+
+TEST_F(Passes, AScalarSlotIsNeverLookedAt) {
+  const Value x = g().input("x", {2, 3});
+  fetch(x * g().scalar("rate"));
+  simplify(unit);
+  EXPECT_EQ(count("mul"), 1);
+}
+
+TEST_F(Passes, ConstantsAreFolded) {
+  const Value x = g().input("x", {2});
+  const Value c = g().constant(Array::from<float>({1, 4}, {2}));
+  fetch(x + ops::sqrt(c) * 2.0);
+  simplify(unit);
+  EXPECT_EQ(count("sqrt"), 0);
+  const Array& folded = g().constants()[g().node(maker(0).inputs[1].node).literal];
+  EXPECT_EQ(folded.at(0), 2.0);
+  EXPECT_EQ(folded.at(1), 4.0);
+}
+
+TEST_F(Passes, ABroadcastOperandIsReadDirectly) {
+  const Value x = g().input("x", {4, 3}), b = g().input("b", {3});
+  fetch(x + ops::broadcast_to(b, {4, 3}));
+  simplify(unit);
+  EXPECT_EQ(count("broadcast_to"), 0);
+}
+
+TEST_F(Passes, ReshapeChainsJoinAndIdentitiesGo) {
+  const Value x = g().input("x", {4, 3});
+  fetch(ops::reshape(ops::reshape(x, {12}), {2, 6}));
+  fetch(ops::relu(ops::reshape(x, {4, 3})));
+  simplify(unit);
+  EXPECT_EQ(count("reshape"), 1);
+}
+
+TEST_F(Passes, OppositePermutesCancel) {
+  const Value x = g().input("x", {2, 3, 4, 5});
+  fetch(ops::relu(ops::permute(ops::permute(x, {0, 2, 3, 1}), {0, 3, 1, 2})));
+  simplify(unit);
+  EXPECT_EQ(count("permute"), 0);
+}
+
+TEST_F(Passes, EqualNodesBecomeOneWhateverTheOrderOfOperands) {
+  const Value x = g().input("x", {2}), y = g().input("y", {2});
+  fetch((x + y) * (y + x));
+  simplify(unit);
+  eliminate_common_subexpressions(unit);
+  EXPECT_EQ(count("add"), 1);
+}
+
+TEST_F(Passes, RandomDrawsStayApart) {
+  const auto state = std::make_shared<Cell>("state", Array::zeros({625}, DType::i32));
+  const Value s = g().read(state);
+  fetch(ops::mt19937_uniform(s, {4}, 0, 1).value);
+  fetch(ops::mt19937_uniform(s, {4}, 0, 1).value);
+  eliminate_common_subexpressions(unit);
+  EXPECT_EQ(count("mt19937_uniform"), 2);
+}
+
+TEST_F(Passes, BiasAndReluJoinTheMatmul) {
+  const Value x = g().input("x", {8, 16}), w = g().input("w", {4, 16}), b = g().input("b", {4});
+  fetch(ops::relu(ops::matmul(x, w, false, true) + b));
+  simplify(unit);
+  fuse_epilogues(unit);
+  EXPECT_EQ(maker(0).op->name(), "matmul");
+  EXPECT_EQ(maker(0).inputs.size(), 3u);
+  EXPECT_EQ(maker(0).attrs->string("activation"), "relu");
+}
+
+TEST_F(Passes, AnEpilogueStaysOutWhenTheRawResultIsReadToo) {
+  const Value x = g().input("x", {8, 16}), w = g().input("w", {4, 16}), b = g().input("b", {4});
+  const Value y = ops::matmul(x, w, false, true);
+  fetch(y + b);
+  fetch(y);
+  fuse_epilogues(unit);
+  EXPECT_EQ(maker(0).op->name(), "add");
+}
+
+TEST_F(Passes, AChainOfElementwiseOpsIsOneGroup) {
+  const Value x = g().input("x", {64}), y = g().input("y", {64});
+  fetch(ops::sqrt(ops::exp(x * 2.0 + y)));
+  group_elementwise(unit);
+  EXPECT_EQ(maker(0).op->name(), "elementwise_group");
+  EXPECT_EQ(ops::GroupCode::from_attrs(*maker(0).attrs).code.size(), 4u);
+  EXPECT_EQ(maker(0).inputs.size(), 2u);
+}
+
+TEST_F(Passes, AGroupGivesEveryValueThatIsReadOutside) {
+  const Value x = g().input("x", {64});
+  const Value a = ops::exp(x), b = a * 2.0;
+  fetch(a);
+  fetch(b);
+  group_elementwise(unit);
+  EXPECT_EQ(unit.fetches[0].node, unit.fetches[1].node);
+  EXPECT_EQ(maker(0).outputs, 2);
+}
+
+TEST_F(Passes, AGroupNeverSwallowsAPathThroughAnotherOp) {
+  const Value x = g().input("x", {8, 8});
+  const Value a = ops::exp(x);
+  const Value through = ops::softmax(a);  // a → softmax → sum: a and the sum can not be one step
+  fetch(a + through);
+  group_elementwise(unit);
+  EXPECT_EQ(count("exp") + count("elementwise_group"), 1);
+  EXPECT_EQ(count("add"), 1);
+}
+
+TEST_F(Passes, DifferentSpacesStayApart) {
+  const Value x = g().input("x", {8}), y = g().input("y", {4, 8});
+  fetch(ops::exp(x) + y);
+  group_elementwise(unit);
+  EXPECT_EQ(count("exp"), 1);
+}
+
+TEST_F(Passes, APassThatIsSwitchedOffIsSkipped) {
+  unit.options.disable = "fuse,layout";
+  EXPECT_FALSE(unit.enabled("fuse"));
+  EXPECT_FALSE(unit.enabled("layout"));
+  EXPECT_TRUE(unit.enabled("cse"));
+}
+
+}  // namespace
+}  // namespace trivium::compile

@@ -1,0 +1,150 @@
+// prepare: capture, look the key up, and only when it is new run the passes.
+#include "trivium/engine/compile/compile.h"
+
+#include <fstream>
+#include <list>
+#include <mutex>
+#include <unordered_map>
+
+#include "trivium/engine/compile/capture.h"
+#include "trivium/engine/compile/layout.h"
+#include "trivium/engine/compile/lower.h"
+#include "trivium/engine/compile/passes/passes.h"
+#include "trivium/engine/core/log.h"
+#include "trivium/engine/core/parallel.h"
+#if __has_include("trivium/engine/graph/text.h")
+#include "trivium/engine/graph/text.h"
+#else
+namespace trivium { inline std::string to_text(const Graph&) { return ""; } }
+#endif
+
+namespace trivium::compile {
+namespace {
+
+constexpr size_t kMostPlans = 128;
+
+/// Least recently used plans by key.
+class PlanCache {
+ public:
+  std::shared_ptr<const run::Plan> find(const Capture& c) {
+    std::lock_guard<std::mutex> hold(lock_);
+    auto [at, end] = by_hash_.equal_range(c.hash);
+    for (; at != end; ++at)
+      if (at->second->key == c.key) {
+        entries_.splice(entries_.begin(), entries_, at->second);
+        ++counters_.hit;
+        return at->second->plan;
+      }
+    return nullptr;
+  }
+
+  void add(const Capture& c, std::shared_ptr<const run::Plan> plan) {
+    std::lock_guard<std::mutex> hold(lock_);
+    ++counters_.built;
+    entries_.push_front({c.key, c.hash, std::move(plan)});
+    by_hash_.emplace(c.hash, entries_.begin());
+    if (entries_.size() <= kMostPlans) return;
+    ++counters_.evicted;
+    auto [at, end] = by_hash_.equal_range(entries_.back().hash);
+    for (; at != end; ++at)
+      if (at->second == std::prev(entries_.end())) {
+        by_hash_.erase(at);
+        break;
+      }
+    entries_.pop_back();
+  }
+
+  CacheCounters counters() {
+    std::lock_guard<std::mutex> hold(lock_);
+    return counters_;
+  }
+
+  void clear() {
+    std::lock_guard<std::mutex> hold(lock_);
+    entries_.clear();
+    by_hash_.clear();
+  }
+
+ private:
+  struct Entry {
+    std::vector<uint64_t> key;
+    uint64_t hash;
+    std::shared_ptr<const run::Plan> plan;
+  };
+  std::mutex lock_;  // guards everything below
+  std::list<Entry> entries_;
+  std::unordered_multimap<uint64_t, std::list<Entry>::iterator> by_hash_;
+  CacheCounters counters_;
+};
+
+PlanCache& cache() {
+  static PlanCache plans;
+  return plans;
+}
+
+using Pass = void (*)(Unit&);
+struct NamedPass {
+  const char* name;
+  Pass run;
+};
+constexpr NamedPass kPasses[] = {{"simplify", simplify},
+                                 {"cse", eliminate_common_subexpressions},
+                                 {"decompose", decompose_composites},
+                                 {"simplify", simplify},
+                                 {"cse", eliminate_common_subexpressions},
+                                 {"epilogue", fuse_epilogues},
+                                 {"fuse", group_elementwise}};
+
+/// Runs one pass; an internal error saves the graph it was given and says where.
+void run_pass(const NamedPass& pass, Unit& unit) {
+  const bool needed_always = std::string(pass.name) == "decompose";
+  if (!needed_always && !unit.enabled(pass.name)) return;
+  const std::string before = to_text(*unit.graph);
+  try {
+    pass.run(unit);
+  } catch (const InternalError& e) {
+    const std::string file = fmt::format("trivium-{}.txt", pass.name);
+    std::ofstream(file) << before;
+    throw InternalError(fmt::format("internal error in pass {}: {}; graph saved to {} — please report it with that file",
+                                    pass.name, e.what(), file));
+  }
+}
+
+std::shared_ptr<const run::Plan> build(const Capture& capture, const Options& options) {
+  Unit unit = capture.to_unit(options);
+  if (unit.options.threads <= 0) unit.options.threads = threads();
+  for (const NamedPass& pass : kPasses) run_pass(pass, unit);
+  const run::Backend& backend = run::backend(options.backend);
+  const Layout layout = choose_layout(unit, backend);
+  std::shared_ptr<run::Plan> plan = lower(unit, layout, backend);
+  plan->key = capture.hash;
+  plan->notes = fmt::format("{}", fmt::join(unit.notes, "\n"));
+  log::event(log::Topic::plan, "new plan {:016x}: {} nodes, {} steps, arena {} bytes (lower bound {})", capture.hash,
+             unit.graph->size(), plan->steps.size(), plan->arena_bytes, plan->live_lower_bound);
+  if (log::enabled(log::Topic::plan))
+    for (const std::string& line : unit.notes) log::write(log::Topic::plan, line);
+  return plan;
+}
+
+}  // namespace
+
+Prepared prepare(const Graph& graph, const std::vector<Value>& feeds, const std::vector<Value>& fetches, bool commit,
+                 const Options& options) {
+  const Capture capture(graph, feeds, fetches, commit, options);
+  Prepared p;
+  p.plan = cache().find(capture);
+  if (!p.plan) {
+    p.plan = build(capture, options);
+    cache().add(capture, p.plan);
+  }
+  p.inputs = capture.inputs;
+  for (int f : capture.fed) p.inputs.push_back(static_cast<int>(graph.inputs().size()) + f);
+  p.scalars = capture.scalars;
+  for (int c : capture.cells) p.cells.push_back(graph.cells()[c].cell);
+  return p;
+}
+
+CacheCounters cache_counters() { return cache().counters(); }
+void clear_plan_cache() { cache().clear(); }
+
+}  // namespace trivium::compile

@@ -1,0 +1,508 @@
+// Graph + layout → steps. In order: one step per node and per reorder; where each value lives (views share
+// memory, results go straight into output and Cell memory where nobody still reads the old content);
+// the order of steps; what may be written in place; offsets in the arena.
+#include "trivium/engine/compile/lower.h"
+
+#include <algorithm>
+#include <set>
+
+#include "trivium/engine/compile/memory.h"
+
+namespace trivium::compile {
+namespace {
+
+using run::Format;
+using run::Place;
+
+/// A piece of memory. Views of a value are the same storage.
+struct Storage {
+  Place place = Place::arena;
+  int slot = 0;
+  run::TensorDesc desc;
+  std::string label;
+  int writer = -1;             // draft step that makes it; -1 for leaves
+  std::vector<int> readers;    // draft steps
+  int root = -1;               // joined in place with this one; -1: itself
+};
+
+struct Draft {
+  int node = -1;               // graph node, or -1 for a reorder or copy
+  const run::KernelEntry* entry = nullptr;
+  run::KernelRequest request;
+  std::vector<int> in, out;    // storages; -1 absent
+  std::vector<int> after;      // steps that must run before (beside the writers of `in`)
+  std::string scope;
+  bool elementwise = false;
+};
+
+class Lowering {
+ public:
+  Lowering(Unit& unit, const Layout& layout, const run::Backend& backend)
+      : unit_(unit), g_(*unit.graph), layout_(layout), backend_(backend) {}
+
+  std::shared_ptr<run::Plan> run() {
+    draft_steps();
+    draft_cell_results();
+    place_outputs();
+    place_cells();
+    finish_copies();
+    schedule();
+    join_in_place();
+    return build();
+  }
+
+ private:
+  // --- steps ---------------------------------------------------------------------------------------
+  int new_storage(Place place, int slot, run::TensorDesc desc, std::string label, int writer = -1) {
+    storages_.push_back({place, slot, std::move(desc), std::move(label), writer, {}, -1});
+    return static_cast<int>(storages_.size()) - 1;
+  }
+
+  run::TensorDesc desc(Edge e, Format f = {}) const { return {g_.meta(e).shape, g_.meta(e).dtype, f}; }
+
+  void draft_leaves() {
+    for (size_t i = 0; i < g_.inputs().size(); ++i)
+      at_[{g_.inputs()[i].value, 0}] = new_storage(Place::input, static_cast<int>(i), desc(g_.inputs()[i].value), g_.inputs()[i].name);
+    for (size_t i = 0; i < g_.scalars().size(); ++i)
+      at_[{g_.scalars()[i].value, 0}] = new_storage(Place::scalar, static_cast<int>(i), desc(g_.scalars()[i].value), g_.scalars()[i].name);
+    for (size_t i = 0; i < g_.cells().size(); ++i)
+      at_[{g_.cells()[i].initial, 0}] = new_storage(Place::cell, static_cast<int>(i), desc(g_.cells()[i].initial), g_.cells()[i].cell->name());
+    for (int n = 0; n < g_.size(); ++n)
+      if (g_.node(n).op->name() == "constant")
+        at_[{{n, 0}, 0}] = new_storage(Place::constant, g_.node(n).literal, desc({n, 0}), "constant");
+  }
+
+  static int format_key(Format f) { return f.kind * 256 + f.lanes; }
+
+  /// Storage of a value in a format; a reorder step is drafted at the first request.
+  int value_in(Edge e, Format f, const std::string& scope) {
+    auto found = at_.find({e, format_key(f)});
+    if (found != at_.end()) return found->second;
+    int source = -1;
+    Format own;
+    for (const auto& [key, storage] : at_)
+      if (key.first == e) {
+        source = storage;
+        own = views_.count({e, key.second}) ? views_.at({e, key.second}) : storages_[storage].desc.format;
+        break;
+      }
+    if (source < 0) internal_error("lower: value %{}.{} is not there", e.node, e.output);
+    const int to = new_storage(Place::arena, 0, desc(e, f), "reordered");
+    add_reorder(source, desc(e, own), to, desc(e, f), scope);
+    at_[{e, format_key(f)}] = to;
+    return to;
+  }
+
+  int add_reorder(int from, run::TensorDesc from_desc, int to, run::TensorDesc to_desc, const std::string& scope) {
+    Draft d;
+    d.request = {"reorder", &no_attrs_, {from_desc}, {to_desc}, unit_.options.threads};
+    std::string reason;
+    for (const run::KernelEntry* entry : backend_.kernels().of("reorder")) {
+      auto placement = entry->place(d.request, to_desc.format == Format{} ? from_desc.format : to_desc.format, reason);
+      if (placement) d.entry = entry;
+      if (d.entry) break;
+    }
+    if (!d.entry)
+      internal_error("lower: no reorder of {} from {} to {} ({})", name_of(from_desc.dtype), from_desc.format.text(), to_desc.format.text(), reason);
+    d.in = {from};
+    d.out = {to};
+    d.scope = scope;
+    return add(std::move(d));
+  }
+
+  int add(Draft d) {
+    const int index = static_cast<int>(drafts_.size());
+    for (int s : d.in)
+      if (s >= 0) storages_[s].readers.push_back(index);
+    for (int s : d.out) storages_[s].writer = index;
+    drafts_.push_back(std::move(d));
+    return index;
+  }
+
+  void draft_steps() {
+    draft_leaves();
+    for (int n = 0; n < g_.size(); ++n) {
+      const Choice& choice = layout_.nodes[n];
+      if (choice.view) {
+        const Edge source = g_.node(n).inputs[0];
+        const Format f = choice.placement.in[0];
+        const int storage = value_in(source, f, g_.scope_name(g_.node(n).scope));
+        at_[{{n, 0}, format_key(choice.placement.out[0])}] = storage;
+        views_[{{n, 0}, format_key(choice.placement.out[0])}] = choice.placement.out[0];
+      } else if (choice.entry) {
+        draft_node(n, choice);
+      }
+    }
+  }
+
+  void draft_node(int n, const Choice& choice) {
+    const Node& node = g_.node(n);
+    Draft d;
+    d.node = n;
+    d.entry = choice.entry;
+    d.scope = g_.scope_name(node.scope);
+    d.request = request_for(g_, n, unit_.options.threads);
+    d.elementwise = node.op->scalar().has_value() || node.op->name() == "elementwise_group";
+    for (size_t i = 0; i < node.inputs.size(); ++i) {
+      d.request.in[i].format = choice.placement.in[i];
+      d.in.push_back(value_in(node.inputs[i], choice.placement.in[i], d.scope));
+    }
+    for (int o = 0; o < node.outputs; ++o) {
+      d.request.out[o].format = choice.placement.out[o];
+      const int storage = new_storage(Place::arena, 0, d.request.out[o], node.op->name());
+      d.out.push_back(storage);
+      at_[{{n, o}, format_key(choice.placement.out[o])}] = storage;
+    }
+    add(std::move(d));
+  }
+
+  // --- where results live --------------------------------------------------------------------------
+  /// Whether step `from` depends on step `on`.
+  bool depends(int from, int on) const {
+    std::vector<char> seen(drafts_.size(), 0);
+    std::vector<int> todo = {from};
+    while (!todo.empty()) {
+      const int s = todo.back();
+      todo.pop_back();
+      if (s == on) return true;
+      const auto push = [&](int p) {
+        if (p >= 0 && !seen[p]) seen[p] = 1, todo.push_back(p);
+      };
+      for (int in : drafts_[s].in)
+        if (in >= 0) push(storages_[in].writer);
+      for (int p : drafts_[s].after) push(p);
+    }
+    return false;
+  }
+
+  bool same_memory(const run::TensorDesc& a, const run::TensorDesc& b) const {
+    return a.shape == b.shape && a.dtype == b.dtype && a.format == b.format;
+  }
+
+  /// Whether `step` may write output storage `out` over input storage `in`.
+  bool may_overwrite(int step, int in, int out) const {
+    const Draft& d = drafts_[step];
+    const auto o = std::find(d.out.begin(), d.out.end(), out) - d.out.begin();
+    int uses = 0, position = -1;
+    for (size_t i = 0; i < d.in.size(); ++i)
+      if (d.in[i] == in) ++uses, position = static_cast<int>(i);
+    if (uses != 1) {  // the same operand twice is still one element at a time
+      if (!d.elementwise) return false;
+      for (size_t i = 0; i < d.in.size(); ++i)
+        if (d.in[i] == in && !same_memory(d.request.in[i], d.request.out[o])) return false;
+      return uses > 0;
+    }
+    if (d.elementwise) return same_memory(d.request.in[position], d.request.out[o]);
+    if (d.entry->in_place.empty()) return false;
+    for (auto [a, b] : d.entry->in_place)
+      if (a == position && b == o) return d.request.in[position].bytes() == d.request.out[o].bytes();
+    return false;
+  }
+
+  /// Storages that will become the new contents of Cells. A leaf (another Cell's old content, an input)
+  /// is copied aside first, so that Cells may exchange contents.
+  void draft_cell_results() {
+    for (const auto& cell : g_.cells()) {
+      int result = -1;
+      if (!(cell.current == cell.initial)) {
+        result = value_in(cell.current, {}, "");
+        if (storages_[result].writer < 0) {
+          const int aside = new_storage(Place::arena, 0, desc(cell.current), "copy");
+          add_reorder(result, desc(cell.current), aside, desc(cell.current), "");
+          result = aside;
+        }
+      }
+      cell_results_.push_back(result);
+    }
+  }
+
+  /// A result goes straight into the Cell's memory when everybody who reads the old content can run
+  /// before; otherwise it is copied at the end.
+  void place_cells() {
+    for (size_t c = 0; c < g_.cells().size(); ++c) {
+      const auto& cell = g_.cells()[c];
+      const int result = cell_results_[c];
+      if (result < 0) continue;
+      const int home = at_.at({cell.initial, 0});
+      if (try_direct(home, result, static_cast<int>(c))) continue;
+      unit_.note(fmt::format("memory: cell \"{}\" is written by a copy at the end (its old value is read later)", cell.cell->name()));
+      pending_copies_.push_back({result, home, static_cast<int>(c)});
+    }
+  }
+
+  bool try_direct(int home, int result, int slot) {
+    Storage& r = storages_[result];
+    if (r.place != Place::arena || r.writer < 0) return false;
+    const int writer = r.writer;
+    for (int reader : storages_[home].readers) {
+      if (reader == writer) {
+        if (!may_overwrite(writer, home, result)) return false;
+      } else if (depends(reader, writer)) {
+        return false;
+      }
+    }
+    for (int reader : storages_[home].readers)
+      if (reader != writer) drafts_[writer].after.push_back(reader);
+    r.place = Place::cell;
+    r.slot = slot;
+    return true;
+  }
+
+  void place_outputs() {
+    for (size_t i = 0; i < unit_.fetches.size(); ++i) {
+      const int storage = value_in(unit_.fetches[i], {}, "");
+      Storage& s = storages_[storage];
+      if (s.place == Place::arena && s.writer >= 0) {
+        s.place = Place::output;
+        s.slot = static_cast<int>(i);
+        output_storage_.push_back(storage);
+      } else {
+        const int out = new_storage(Place::output, static_cast<int>(i), desc(unit_.fetches[i]), "output");
+        add_reorder(storage, desc(unit_.fetches[i]), out, desc(unit_.fetches[i]), "");
+        output_storage_.push_back(out);
+      }
+    }
+  }
+
+  /// Copies into Cells run after every reader of the old content.
+  void finish_copies() {
+    for (const auto& [from, home, slot] : pending_copies_) {
+      const run::TensorDesc d = storages_[home].desc;
+      const int to = new_storage(Place::cell, slot, d, storages_[home].label);
+      const std::vector<int> readers = storages_[home].readers;
+      const int step = add_reorder(from, d, to, d, "");
+      for (int r : readers)
+        if (r != step) drafts_[step].after.push_back(r);
+    }
+  }
+
+  // --- order ---------------------------------------------------------------------------------------
+  /// List scheduling: among the ready steps the one that frees most and allocates least, then the one
+  /// that reads what was just written, then recording order.
+  void schedule() {
+    const int count = static_cast<int>(drafts_.size());
+    std::vector<std::set<int>> before(count);
+    for (int s = 0; s < count; ++s) {
+      for (int in : drafts_[s].in)
+        if (in >= 0 && storages_[in].writer >= 0) before[s].insert(storages_[in].writer);
+      before[s].insert(drafts_[s].after.begin(), drafts_[s].after.end());
+    }
+    std::vector<std::vector<int>> next(count);
+    std::vector<int> waiting(count), readers_left(storages_.size(), 0);
+    for (int s = 0; s < count; ++s) {
+      waiting[s] = static_cast<int>(before[s].size());
+      for (int b : before[s]) next[b].push_back(s);
+    }
+    for (size_t i = 0; i < storages_.size(); ++i) {
+      std::set<int> distinct(storages_[i].readers.begin(), storages_[i].readers.end());
+      readers_left[i] = static_cast<int>(distinct.size());
+    }
+    std::set<int> ready;
+    for (int s = 0; s < count; ++s)
+      if (!waiting[s]) ready.insert(s);
+    int latest = -1;
+    while (!ready.empty()) {
+      int best = -1;
+      double best_score = 0;
+      for (int s : ready) {
+        const double score = gain(s, readers_left) + (reads(s, latest) ? 0.5 : 0.0);
+        if (best < 0 || score > best_score) best = s, best_score = score;
+      }
+      ready.erase(best);
+      order_.push_back(best);
+      std::set<int> distinct(drafts_[best].in.begin(), drafts_[best].in.end());
+      for (int in : distinct)
+        if (in >= 0) --readers_left[in];
+      for (int s : next[best])
+        if (--waiting[s] == 0) ready.insert(s);
+      latest = best;
+    }
+    if (static_cast<int>(order_.size()) != count) internal_error("pass schedule: cycle among {} steps", count - order_.size());
+    position_.resize(count);
+    for (int i = 0; i < count; ++i) position_[order_[i]] = i;
+  }
+
+  double gain(int s, const std::vector<int>& readers_left) const {
+    double bytes = 0;
+    std::set<int> distinct(drafts_[s].in.begin(), drafts_[s].in.end());
+    for (int in : distinct)
+      if (in >= 0 && storages_[in].place == Place::arena && readers_left[in] == 1) bytes += static_cast<double>(storages_[in].desc.bytes());
+    for (int out : drafts_[s].out)
+      if (storages_[out].place == Place::arena) bytes -= static_cast<double>(storages_[out].desc.bytes());
+    return bytes;
+  }
+
+  bool reads(int s, int writer) const {
+    for (int in : drafts_[s].in)
+      if (in >= 0 && writer >= 0 && storages_[in].writer == writer) return true;
+    return false;
+  }
+
+  int last_use(int storage) const {
+    int last = storages_[storage].writer < 0 ? -1 : position_[storages_[storage].writer];
+    for (int r : storages_[storage].readers) last = std::max(last, position_[r]);
+    return last;
+  }
+
+  int root(int storage) const {
+    while (storages_[storage].root >= 0) storage = storages_[storage].root;
+    return storage;
+  }
+
+  /// Outputs written over an arena input that dies in the same step.
+  void join_in_place() {
+    if (!unit_.enabled("donate")) return;
+    std::vector<int> end(storages_.size());
+    for (size_t i = 0; i < storages_.size(); ++i) end[i] = last_use(static_cast<int>(i));
+    for (int s : order_) {
+      std::set<int> taken;
+      for (int out : drafts_[s].out) {
+        if (storages_[out].place != Place::arena) continue;
+        for (int in : drafts_[s].in) {
+          if (in < 0) continue;
+          const int r = root(in);
+          if (storages_[r].place != Place::arena || storages_[in].place != Place::arena || taken.count(r)) continue;
+          if (end[r] != position_[s] || !may_overwrite(s, in, out)) continue;
+          if (shared_operand(s, r, in)) continue;
+          storages_[out].root = r;
+          end[r] = end[out];
+          taken.insert(r);
+          break;
+        }
+      }
+    }
+  }
+
+  /// Whether another operand of the step lies in the same memory as `in`.
+  bool shared_operand(int s, int memory, int in) const {
+    for (int other : drafts_[s].in)
+      if (other >= 0 && other != in && root(other) == memory) return true;
+    return false;
+  }
+
+  // --- the plan ------------------------------------------------------------------------------------
+  std::shared_ptr<run::Plan> build() {
+    auto plan = std::make_shared<run::Plan>();
+    plan->constants = g_.constants();
+    for (const auto& in : g_.inputs()) plan->inputs.push_back(desc(in.value));
+    for (const auto& s : g_.scalars()) plan->scalars.push_back(desc(s.value));
+    for (const auto& c : g_.cells()) {
+      plan->cells.push_back(desc(c.initial));
+      plan->cell_written.push_back(!(c.current == c.initial));
+    }
+    for (const Edge& e : unit_.fetches) plan->outputs.push_back(desc(e));
+    add_buffers(*plan);
+    for (int s : order_) add_step(*plan, s);
+    place_memory(*plan);
+    for (int s : output_storage_) plan->output_buffers.push_back(buffer_of_[root(s)]);
+    return plan;
+  }
+
+  void add_buffers(run::Plan& plan) {
+    buffer_of_.assign(storages_.size(), -1);
+    for (size_t i = 0; i < storages_.size(); ++i) {
+      if (root(static_cast<int>(i)) != static_cast<int>(i)) continue;
+      const Storage& s = storages_[i];
+      if (s.writer < 0 && s.readers.empty()) continue;
+      buffer_of_[i] = static_cast<int>(plan.buffers.size());
+      run::BufferInfo info;
+      info.place = s.place;
+      info.slot = s.slot;
+      info.bytes = s.desc.bytes();
+      info.desc = s.desc;
+      info.label = s.label;
+      info.first_step = s.writer < 0 ? 0 : position_[s.writer];
+      info.last_step = info.first_step;
+      plan.buffers.push_back(std::move(info));
+    }
+    for (size_t i = 0; i < storages_.size(); ++i) {
+      const int b = buffer_of_[root(static_cast<int>(i))];
+      if (b >= 0) plan.buffers[b].last_step = std::max(plan.buffers[b].last_step, last_use(static_cast<int>(i)));
+    }
+  }
+
+  void add_step(run::Plan& plan, int s) {
+    const Draft& d = drafts_[s];
+    const run::Kernel kernel = d.entry->build(d.request);
+    run::Step step;
+    step.fn = kernel.fn;
+    step.state = kernel.state.get();
+    plan.states.push_back(kernel.state);
+    double bytes = 0;
+    for (size_t i = 0; i < d.in.size(); ++i) {
+      step.in.push_back({buffer_of_[root(d.in[i])], 0});
+      bytes += static_cast<double>(d.request.in[i].bytes());
+    }
+    for (size_t i = 0; i < d.out.size(); ++i) {
+      step.out.push_back({buffer_of_[root(d.out[i])], 0});
+      bytes += static_cast<double>(d.request.out[i].bytes());
+    }
+    step.scratch_bytes = kernel.scratch_bytes;
+    step.trace = static_cast<int32_t>(plan.traces.size());
+    run::Trace trace{kernel.name.empty() ? d.entry->name : kernel.name, d.request.op, d.scope, 0, bytes, 0};
+    if (d.node >= 0) {
+      trace.flops = flops(d.node);
+      trace.predicted_us = layout_.nodes[d.node].placement.microseconds;
+    } else {
+      trace.predicted_us = reorder_us({d.request.in[0].shape, d.request.in[0].dtype}, backend_.machine());
+    }
+    plan.traces.push_back(std::move(trace));
+    plan.steps.push_back(std::move(step));
+  }
+
+  double flops(int n) const {
+    const Node& node = g_.node(n);
+    if (!node.op->cost()) return 0;
+    std::vector<ValueMeta> in, out;
+    for (const Edge& e : node.inputs) in.push_back(g_.meta(e));
+    for (int o = 0; o < node.outputs; ++o) out.push_back(g_.meta({n, o}));
+    return node.op->cost()(in, out, *node.attrs).flops;
+  }
+
+  void place_memory(run::Plan& plan) {
+    std::vector<Interval> intervals;
+    std::vector<int> buffers;  // interval → buffer, or -1 - step for scratch
+    for (size_t b = 0; b < plan.buffers.size(); ++b) {
+      if (plan.buffers[b].place != Place::arena) continue;
+      intervals.push_back({plan.buffers[b].bytes, plan.buffers[b].first_step, plan.buffers[b].last_step});
+      buffers.push_back(static_cast<int>(b));
+    }
+    for (size_t s = 0; s < plan.steps.size(); ++s) {
+      if (!plan.steps[s].scratch_bytes) continue;
+      intervals.push_back({plan.steps[s].scratch_bytes, static_cast<int32_t>(s), static_cast<int32_t>(s)});
+      buffers.push_back(-1 - static_cast<int>(s));
+    }
+    const MemoryPlan memory = plan_memory(intervals);
+    for (size_t i = 0; i < intervals.size(); ++i) {
+      if (buffers[i] >= 0)
+        plan.buffers[buffers[i]].offset = memory.offsets[i];
+      else
+        plan.steps[-1 - buffers[i]].scratch_offset = memory.offsets[i];
+    }
+    plan.arena_bytes = memory.arena_bytes;
+    plan.live_lower_bound = memory.lower_bound;
+  }
+
+  struct Copy {
+    int from, home, slot;
+  };
+  Unit& unit_;
+  const Graph& g_;
+  const Layout& layout_;
+  const run::Backend& backend_;
+  const Attrs no_attrs_;
+  std::vector<Storage> storages_;
+  std::vector<Draft> drafts_;
+  std::map<std::pair<Edge, int>, int> at_;          // (value, format) → storage
+  std::map<std::pair<Edge, int>, Format> views_;    // format a view is read in
+  std::vector<Copy> pending_copies_;
+  std::vector<int> cell_results_, output_storage_, order_, position_, buffer_of_;
+};
+
+}  // namespace
+
+std::shared_ptr<run::Plan> lower(Unit& unit, const Layout& layout, const run::Backend& backend) {
+  return Lowering(unit, layout, backend).run();
+}
+
+}  // namespace trivium::compile

@@ -1,0 +1,20 @@
+// The passes, in the order they run. Each takes a Unit and leaves it with an equivalent graph.
+#pragma once
+
+#include "trivium/engine/compile/unit.h"
+
+namespace trivium::compile {
+
+/// Canonical order of commutative operands, identities dropped, reshape chains joined, exact algebra
+/// (x*1, x/1, x-0), constants folded, broadcasts of operands left to the elementwise op that reads them.
+void simplify(Unit& unit);
+/// Equal nodes become one (not random ones).
+void eliminate_common_subexpressions(Unit& unit);
+/// Composites no kernel of the backend wants are written out in smaller ops.
+void decompose_composites(Unit& unit);
+/// bias and relu join the matmul or conv that makes their operand.
+void fuse_epilogues(Unit& unit);
+/// Chains of elementwise ops over one iteration space become elementwise_group nodes.
+void group_elementwise(Unit& unit);
+
+}  // namespace trivium::compile
