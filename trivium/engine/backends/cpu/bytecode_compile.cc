@@ -1,6 +1,7 @@
-// Program to tape: drops unused values, moves operations on scalars out of the loop, joins pairs of
-// arithmetic operations and assigns registers by linear scan.
+// Program to tape: drops unused values, moves operations on scalars out of the loop, replaces known
+// expressions and pairs of arithmetic operations by one operation, assigns registers by linear scan.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "trivium/engine/backends/cpu/bytecode_tape.h"
@@ -35,13 +36,15 @@ Function<T> function_of(ScalarOp op) {
 
 constexpr int kNever = -1;
 
-/// An operation of the tape before registers: dst = run(operands).
+/// An operation of the tape before registers: dst = run or pattern (operands).
 template <typename T>
 struct Operation {
-  Function<T> run;
-  int dst;
-  int operands[3];  // values, -1 beyond the arity
-  int first_op = -1;  // pair_index when a second operation may still be joined to it
+  Function<T> run = nullptr;
+  PatternFunction pattern = nullptr;
+  int dst = -1;
+  std::array<int, kPatternOperands> operands = kNoOperands;  // values; -1 where there is none
+
+  static constexpr std::array<int, kPatternOperands> kNoOperands = {-1, -1, -1, -1, -1, -1, -1, -1};
 };
 
 template <typename T>
@@ -52,7 +55,6 @@ class Compiler {
     defined_by_.assign(n, -1);
     uses_.assign(n, 0);
     uniform_.assign(n, false);
-    expanded_.assign(n, false);
     registers_.assign(n, kNever);
     last_use_.assign(n, kNever);
   }
@@ -77,7 +79,8 @@ class Compiler {
   Tape<T> tape_;
   std::vector<int> defined_by_;  // instruction of a value, or -1
   std::vector<int> uses_;        // 0: dead
-  std::vector<bool> uniform_, expanded_;
+  std::vector<bool> uniform_;
+  std::vector<bool> absorbed_;   // instructions that became part of a later one
   std::vector<Walk> walks_;
   std::vector<Operation<T>> operations_;  // in the loop
   std::vector<Operation<T>> scalar_operations_;
@@ -120,36 +123,90 @@ class Compiler {
     }
   }
 
+  /// From the last instruction to the first, so that the largest expressions are found before their parts.
   void build_operations() {
-    std::vector<int> operation_of(p_.value_count(), -1);
-    for (const auto& i : p_.instructions()) {
-      if (uses_[i.dst] == 0) continue;
-      Operation<T> operation{function_of<T>(i.op), i.dst, {i.a, i.b, i.c}};
+    const auto& code = p_.instructions();
+    absorbed_.assign(code.size(), false);
+    for (size_t at = code.size(); at-- > 0;) {
+      const Program::Instruction& i = code[at];
+      if (uses_[i.dst] == 0 || absorbed_[at]) continue;
+      Operation<T> single{function_of<T>(i.op), nullptr, i.dst, {i.a, i.b, i.c, -1, -1, -1, -1, -1}};
       if (uniform_[i.dst]) {
-        scalar_operations_.push_back(operation);
+        scalar_operations_.push_back(single);
         continue;
       }
-      if constexpr (std::is_same_v<T, float>) join(i, operation, operation_of);
-      operation_of[i.dst] = static_cast<int>(operations_.size());
-      operations_.push_back(operation);
+      if constexpr (std::is_same_v<T, float>) {
+        if (!match_patterns(i, single)) join_pair(i, single);
+      }
+      operations_.push_back(single);
     }
-    // A joined first half leaves an empty place.
-    std::erase_if(operations_, [](const auto& o) { return o.run == nullptr; });
+    std::reverse(operations_.begin(), operations_.end());
+    std::reverse(scalar_operations_.begin(), scalar_operations_.end());
   }
 
-  /// Makes one operation of `i` and the operation behind one of its operands, when nothing else uses that.
-  void join(const Program::Instruction& i, Operation<T>& operation, const std::vector<int>& operation_of) {
+  /// The instruction that computes a value which nothing else needs, so it may vanish into its user.
+  const Program::Instruction* inner(int value) const {
+    if (value < 0 || uniform_[value] || uses_[value] != 1 || defined_by_[value] < 0) return nullptr;
+    return &p_.instructions()[defined_by_[value]];
+  }
+
+  bool match_patterns(const Program::Instruction& root, Operation<T>& operation) {
+    for (const Pattern& pattern : vector_patterns()) {
+      std::array<int, kPatternOperands> operands = Operation<T>::kNoOperands;
+      std::vector<int> inside;
+      if (!match_instruction(pattern, static_cast<int>(pattern.nodes.size()) - 1, root, operands, inside))
+        continue;
+      for (int value : inside) absorbed_[defined_by_[value]] = true;
+      operation = {nullptr, pattern.run, root.dst, operands};
+      return true;
+    }
+    return false;
+  }
+
+  bool match_instruction(const Pattern& pattern, int at, const Program::Instruction& i,
+                         std::array<int, kPatternOperands>& operands, std::vector<int>& inside) const {
+    const PatternNode& node = pattern.nodes[at];
+    if (node.op != i.op) return false;
+    if (node.right < 0) return match_value(pattern, node.left, i.a, operands, inside);
+    const bool commutes = i.op == ScalarOp::add || i.op == ScalarOp::mul;
+    for (int swap = 0; swap < (commutes ? 2 : 1); ++swap) {
+      auto trial = operands;
+      std::vector<int> trial_inside = inside;
+      if (!match_value(pattern, node.left, swap ? i.b : i.a, trial, trial_inside)) continue;
+      if (!match_value(pattern, node.right, swap ? i.a : i.b, trial, trial_inside)) continue;
+      operands = trial;
+      inside = trial_inside;
+      return true;
+    }
+    return false;
+  }
+
+  bool match_value(const Pattern& pattern, int at, int value, std::array<int, kPatternOperands>& operands,
+                   std::vector<int>& inside) const {
+    const PatternNode& node = pattern.nodes[at];
+    if (node.kind == PatternNode::operation) {
+      const Program::Instruction* i = inner(value);
+      if (!i || !match_instruction(pattern, at, *i, operands, inside)) return false;
+      inside.push_back(value);
+      return true;
+    }
+    if (uniform_[value] != (node.kind == PatternNode::scalar)) return false;
+    int& bound = operands[node.operand + (node.kind == PatternNode::scalar ? kPatternArrays : 0)];
+    if (bound >= 0 && bound != value) return false;
+    bound = value;
+    return true;
+  }
+
+  /// Makes one operation of `i` and the arithmetic behind one of its operands.
+  void join_pair(const Program::Instruction& i, Operation<T>& operation) {
     const int second = pair_index(i.op);
-    operation.first_op = second;
-    if (second < 0) return;
-    for (int swap = 0; swap < 2; ++swap) {
+    for (int swap = 0; second >= 0 && swap < 2; ++swap) {
       const int between = swap ? i.b : i.a, other = swap ? i.a : i.b;
-      const int at = operation_of[between];
-      if (at < 0 || uses_[between] != 1 || operations_[at].first_op < 0) continue;
-      Operation<T>& first = operations_[at];
-      operation = {vector_kernels().pair[first.first_op][second][swap], i.dst,
-                   {first.operands[0], first.operands[1], other}};
-      first.run = nullptr;
+      const Program::Instruction* first = inner(between);
+      if (!first || pair_index(first->op) < 0) continue;
+      absorbed_[defined_by_[between]] = true;
+      operation = {vector_kernels().pair[pair_index(first->op)][second][swap], nullptr, i.dst,
+                   {first->a, first->b, other, -1, -1, -1, -1, -1}};
       return;
     }
   }
@@ -198,7 +255,6 @@ class Compiler {
         registers_[in.value] = kMoving + moving_++;
         tape_.moving_in.push_back({0, static_cast<int>(i)});
       } else {
-        expanded_[in.value] = true;
         registers_[in.value] = new_slot();
         tape_.expands.push_back({reg(registers_[in.value]), static_cast<int>(i),
                                  load_function<T>(in.dtype), walks_[i]});
@@ -219,9 +275,9 @@ class Compiler {
     std::vector<std::pair<int, int>> written;  // output, position
     for (size_t i = 0; i < operations_.size(); ++i) {
       const Operation<T>& o = operations_[i];
-      for (int k = 0; k < 3; ++k) {
+      for (size_t k = 0; k < o.operands.size(); ++k) {
         const int v = o.operands[k];
-        const bool seen = (k > 0 && v == o.operands[0]) || (k > 1 && v == o.operands[1]);
+        const bool seen = std::find(o.operands.begin(), o.operands.begin() + k, v) != o.operands.begin() + k;
         if (v < 0 || seen || uniform_[v] || registers_[v] >= kMoving) continue;
         if (last_use_[v] == static_cast<int>(i)) free_.push_back(registers_[v]);
       }
@@ -247,8 +303,11 @@ class Compiler {
   }
 
   Step<T> step(const Operation<T>& o) const {
-    const auto operand = [&](int k) { return reg(registers_[o.operands[k] >= 0 ? o.operands[k] : o.operands[0]]); };
-    return {o.run, reg(registers_[o.dst]), operand(0), operand(1), operand(2)};
+    Step<T> step{o.run, o.pattern, reg(registers_[o.dst]), {}};
+    const int first = *std::find_if(o.operands.begin(), o.operands.end(), [](int v) { return v >= 0; });
+    for (size_t k = 0; k < o.operands.size(); ++k)
+      step.x[k] = reg(registers_[o.operands[k] >= 0 ? o.operands[k] : first]);
+    return step;
   }
 
   /// All slots are known now, so moving registers get their numbers behind them.

@@ -86,8 +86,17 @@ class Frame {
   static void pad(T* tile, int64_t n) { std::fill(tile + n, tile + round_up(n, kStep), T(0)); }
 
   void execute(const std::vector<Step<T>>& steps, int64_t n) {
-    for (const Step<T>& s : steps)
-      s.run(at_[s.dst], at_[s.a], at_[s.b], at_[s.c], static_cast<size_t>(n));
+    for (const Step<T>& s : steps) {
+      if constexpr (std::is_same_v<T, float>) {
+        if (s.pattern) {
+          const T* x[kPatternOperands];
+          for (int k = 0; k < kPatternOperands; ++k) x[k] = at_[s.x[k]];
+          s.pattern(at_[s.dst], x, static_cast<size_t>(n));
+          continue;
+        }
+      }
+      s.run(at_[s.dst], at_[s.x[0]], at_[s.x[1]], at_[s.x[2]], static_cast<size_t>(n));
+    }
   }
 
   const Tape<T>& tape_;

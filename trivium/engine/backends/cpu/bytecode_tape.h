@@ -8,6 +8,7 @@
 
 #include "trivium/engine/backends/cpu/bytecode.h"
 #include "trivium/engine/backends/cpu/bytecode_transfer.h"
+#include "trivium/engine/backends/cpu/vector_patterns.h"
 
 namespace trivium::cpu::detail {
 
@@ -20,10 +21,12 @@ inline constexpr int kMaxSlots = 120;
 template <typename T>
 using Function = void (*)(T* dst, const T* a, const T* b, const T* c, size_t n);
 
+/// One tile operation: `run` on the first three registers, or `pattern` on all.
 template <typename T>
 struct Step {
   Function<T> run;
-  uint8_t dst, a, b, c;  // registers
+  PatternFunction pattern;
+  uint8_t dst, x[kPatternOperands];  // registers
 };
 
 template <typename T>
