@@ -74,11 +74,11 @@ TapTile make_tile(const Gradient& g, int64_t row, Range taps) {
 }
 
 // Limits of (output channels, taps): the fewest cycles, a tile costing the larger of its multiply-adds
-// and its loads. Kernel rows of 3 to 6 taps make tiles of exactly those: borders then have simple shapes.
+// and its loads. Kernel rows of 4 to 6 taps make tiles of exactly those: borders then have simple shapes.
 std::pair<int64_t, int64_t> choose_limits(int64_t channels, int64_t taps, int64_t kernel_w) {
   std::pair<int64_t, int64_t> best{1, 1};
   double best_cost = 1e300;
-  const bool whole_rows = kernel_w >= 3 && kernel_w <= kMaxTilePositions && max_tile_channels(int(kernel_w)) > 2;
+  const bool whole_rows = kernel_w >= 4 && kernel_w <= kMaxTilePositions && max_tile_channels(int(kernel_w)) > 2;
   for (int64_t t = std::min<int64_t>(taps, kMaxTilePositions); t >= 1; --t) {
     if (whole_rows && t != kernel_w) continue;
     const int64_t a = std::min<int64_t>(channels, max_tile_channels(static_cast<int>(t)));
