@@ -73,7 +73,8 @@ std::vector<int64_t> spatial_of(const Shape& shape) {
 
 int64_t product(std::span<const int64_t> sizes) {
   int64_t result = 1;
-  for (int64_t s : sizes) result *= s;
+  for (int64_t s : sizes)
+    if (__builtin_mul_overflow(result, s, &result)) user_error("a product of sizes does not fit in 64 bits");
   return result;
 }
 

@@ -1,6 +1,7 @@
 #include "trivium/engine/ops/rules.h"
 
 #include "trivium/engine/graph/gradient.h"
+#include "trivium/engine/graph/rewrite.h"
 
 namespace trivium::ops {
 namespace {
@@ -8,6 +9,32 @@ namespace {
 /// fail() lists the operands by name below the message.
 std::string operand_name(const InferCtx& c, int input) {
   return c.inputs() == 1 ? "the operand" : fmt::format("operand {}", input);
+}
+
+/// Leaves have one output, so an input that stands for output k > 0 of a node keeps its own k.
+Value at_output(Value first, int32_t output) { return output == 0 ? first : first.graph->output_of(first, output); }
+
+/// Records what `roots` of `from` need in `to`, with inputs[i] for input i; undefined roots stay so.
+std::vector<Value> transplant(const Graph& from, const std::vector<Value>& roots,
+                              const std::vector<Value>& inputs, Graph& to) {
+  std::vector<Value> defined, results;
+  for (const Value& v : roots)
+    if (v.defined()) defined.push_back(v);
+  const std::vector<char> needed = needed_nodes(from, defined, false);
+  std::vector<Value> first(from.size());  // output k of node n becomes output k of first[n]
+  for (int n = 0; n < from.size(); ++n) {
+    if (!needed[n]) continue;
+    const Node& node = from.node(n);
+    if (node.literal >= 0) {
+      first[n] = node.op->name() == "input" ? inputs[node.literal] : to.constant(from.constants()[node.literal]);
+      continue;
+    }
+    std::vector<Value> operands;
+    for (const Edge& e : node.inputs) operands.push_back(at_output(first[e.node], e.output));
+    first[n] = to.op(*node.op, operands, *node.attrs);
+  }
+  for (const Value& v : roots) results.push_back(v.defined() ? at_output(first[v.node], v.output) : Value{});
+  return results;
 }
 
 }  // namespace
@@ -83,10 +110,16 @@ OpDef::Gradient zero_gradient() {
 
 OpDef::Gradient through(Expression expression) {
   return [expression](GradCtx& c) {
+    Graph own;
+    std::vector<Value> stands_for;  // by input of `own`
+    const auto input_like = [&](Value v) {
+      stands_for.push_back(v);
+      return own.input("", v.shape(), v.dtype());
+    };
     std::vector<Value> inputs, xs, ys, seeds;
     std::vector<int> wanted;
     for (int i = 0; i < c.inputs(); ++i) {
-      inputs.push_back(stop_gradient(c.input(i)));
+      inputs.push_back(input_like(c.input(i)));
       if (!c.wants(i)) continue;
       xs.push_back(inputs.back());
       wanted.push_back(i);
@@ -95,10 +128,10 @@ OpDef::Gradient through(Expression expression) {
     for (size_t o = 0; o < outputs.size(); ++o) {
       if (!c.has_upstream(static_cast<int>(o))) continue;
       ys.push_back(outputs[o]);
-      seeds.push_back(c.upstream(static_cast<int>(o)));
+      seeds.push_back(input_like(c.upstream(static_cast<int>(o))));
     }
     if (ys.empty() || xs.empty()) return;
-    const std::vector<Value> results = gradients(ys, xs, seeds);
+    const std::vector<Value> results = transplant(own, gradients(ys, xs, seeds), stands_for, c.graph());
     for (size_t k = 0; k < wanted.size(); ++k) c.to(wanted[k], results[k]);
   };
 }

@@ -29,8 +29,8 @@ OpDef::CostFn flops_per_output(double per_element);
 /// For ops that carry no gradient although they are made of floats: derivative zero wherever it exists.
 OpDef::Gradient zero_gradient();
 
-/// Gradient of an op through its expression in ordinary ops: differentiates `expression`, built on copies
-/// of the inputs that are cut off from their own past.
+/// Gradient of an op through its expression in ordinary ops. The expression is recorded and differentiated
+/// in a graph of its own, whose inputs have no past; only the result moves to the node's graph.
 using Expression = std::function<std::vector<Value>(const std::vector<Value>& inputs, const Attrs& attrs)>;
 OpDef::Gradient through(Expression expression);
 

@@ -266,7 +266,8 @@ void define_flip(OpRegistry& ops) {
         const Shape& x = r.in[0]->shape;
         Strides strides = strides_of(x);
         int64_t offset = 0;
-        for (int64_t axis : normal_axes(r.attrs.integers("axes"), x.rank()).value()) {
+        const auto axes = normal_axes(r.attrs.integers("axes"), x.rank());
+        for (int64_t axis : *axes) {
           offset += (x[static_cast<int>(axis)] - 1) * strides[axis];
           strides[axis] = -strides[axis];
         }
