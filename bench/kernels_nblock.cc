@@ -1,5 +1,5 @@
 // Times the batch-blocked convolution and fully connected kernels on layers of well-known networks.
-//   kernels_nblock [threads=2] [filter] [lanes, 0 = best for the batch] [repeats=20]
+//   kernels_nblock [threads=2] [filter] [lanes, 0 = best for the batch] [repeats=20] [auto|direct|winograd]
 // Prints, for each layer and pass, the median and the least milliseconds and, of the least, GFLOP/s of the
 // plain operation count (taps in the padding are counted, but skipped).
 #include <algorithm>
@@ -68,6 +68,7 @@ Times time_ms(int repeats, const std::function<void()>& body) {
 }
 
 Times total{0, 0};
+Algorithm algorithm = Algorithm::automatic;
 void report(const Layer& layer, int lanes, const char* pass, double flop, Times ms) {
   std::printf("%-14s x%-2d %-4s %9.3f ms, least %9.3f ms %8.1f GFLOP/s\n", layer.name.c_str(), lanes, pass,
               ms.median, ms.least, flop / ms.least * 1e-6);
@@ -92,21 +93,21 @@ void time_conv(const Layer& l, int lanes, int repeats) {
   const Buffer w = buffer(weights), dw = buffer(weights), b = buffer(l.out);
   size_t bytes = 0;
   for (Pass p : {Pass::forward, Pass::backward_data, Pass::backward_weights}) {
-    bytes = std::max(bytes, conv_scratch_bytes(s, p));
+    bytes = std::max(bytes, conv_scratch_bytes(s, p, algorithm));
   }
   const Buffer scratch = buffer(int64_t(bytes / 4) + 1);
   const double flop = 2.0 * l.batch * weights * s.out_h * s.out_w;
   report(l, lanes, "fwd", flop, time_ms(repeats, [&] {
-           conv_forward(s, x.get(), w.get(), b.get(), Activation::relu, 0.f, y.get(), scratch.get());
+           conv_forward(s, x.get(), w.get(), b.get(), Activation::relu, 0.f, y.get(), scratch.get(), algorithm);
          }));
   if (l.in > 3) {
     const Buffer dx = buffer(nblock_size(l.batch, l.in * s.in_h * s.in_w, lanes));
     report(l, lanes, "bwdD", flop, time_ms(repeats, [&] {
-             conv_backward_data(s, y.get(), w.get(), dx.get(), scratch.get());
+             conv_backward_data(s, y.get(), w.get(), dx.get(), scratch.get(), algorithm);
            }));
   }
   report(l, lanes, "bwdW", flop, time_ms(repeats, [&] {
-           conv_backward_weights(s, x.get(), y.get(), dw.get(), b.get(), scratch.get());
+           conv_backward_weights(s, x.get(), y.get(), dw.get(), b.get(), scratch.get(), algorithm);
          }));
 }
 
@@ -132,6 +133,8 @@ int main(int argc, char** argv) {
   set_threads(argc > 1 ? std::atoi(argv[1]) : 2);
   const char* filter = argc > 2 ? argv[2] : "";
   const int forced = argc > 3 ? std::atoi(argv[3]) : 0, repeats = argc > 4 ? std::atoi(argv[4]) : 20;
+  if (argc > 5 && !std::strcmp(argv[5], "direct")) algorithm = Algorithm::direct;
+  if (argc > 5 && !std::strcmp(argv[5], "winograd")) algorithm = Algorithm::winograd;
   for (const Layer& layer : kLayers) {
     if (layer.name.find(filter) == std::string::npos) continue;
     const int lanes = forced ? forced : best_lanes(layer.batch);

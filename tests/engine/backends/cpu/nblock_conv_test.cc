@@ -28,15 +28,17 @@ struct Results {
   Floats y, dx, dw, db;
 };
 
-Results run(const ConvShape& s, const Floats& x, const Floats& w, const Floats& bias, const Floats& dy) {
+Results run(const ConvShape& s, const Floats& x, const Floats& w, const Floats& bias, const Floats& dy,
+            Algorithm algorithm = Algorithm::direct) {
   Results r{Floats(dy.size(), 7.f), Floats(x.size(), 7.f), Floats(w.size(), 7.f),
             Floats(s.out_channels, 7.f)};
-  const auto scratch = [&](Pass pass) { return Floats(conv_scratch_bytes(s, pass) / 4 + 16); };
+  const auto scratch = [&](Pass pass) { return Floats(conv_scratch_bytes(s, pass, algorithm) / 4 + 16); };
   Floats a = scratch(Pass::forward), b = scratch(Pass::backward_data), c = scratch(Pass::backward_weights);
   conv_forward(s, x.data(), w.data(), bias.empty() ? nullptr : bias.data(), Activation::none, 0.f,
-               r.y.data(), a.data());
-  conv_backward_data(s, dy.data(), w.data(), r.dx.data(), b.data());
-  conv_backward_weights(s, x.data(), dy.data(), r.dw.data(), r.db.data(), c.data());
+               r.y.data(), a.data(), algorithm);
+  conv_backward_data(s, dy.data(), w.data(), r.dx.data(), b.data(), algorithm);
+  conv_backward_weights(s, x.data(), dy.data(), r.dw.data(), r.db.data(), c.data(),
+                        algorithm);
   return r;
 }
 
@@ -114,21 +116,79 @@ TEST(NblockConv, MatchesDoubleLoopsOnNetworkLayers) {
   expect_matches_reference(make(2, 1, 40, 70, 15, 15, 5, 5, 1, 2, 1, 4), rng);
 }
 
+// Winograd rounds in the transformed domain, so its errors follow the norm of the result, not each element.
+double relative_l2(const Floats& got, const testing::Sums& want) {
+  double error = 0, norm = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    error += (got[i] - want.value[i]) * (got[i] - want.value[i]);
+    norm += want.value[i] * want.value[i];
+  }
+  return std::sqrt(error / norm);
+}
+
+// Rounding errors of `terms` additions grow like the root of their number; the transforms, whose entries
+// reach 16 (section 5 of Lavin & Gray), amplify them by less than 8.
+double winograd_bound(int64_t terms) { return 8 * std::ldexp(1.0, -24) * std::sqrt(double(terms) + 8); }
+
+void expect_winograd_is_accurate(const ConvShape& s, std::mt19937& rng) {
+  SCOPED_TRACE(describe(s));
+  const int64_t in = s.in_channels * s.in_h * s.in_w, out = s.out_channels * s.out_h * s.out_w;
+  const int64_t in_group = s.in_channels / s.groups, out_group = s.out_channels / s.groups;
+  const Floats x = testing::random_floats(s.batch * in, rng), dy = testing::random_floats(s.batch * out, rng);
+  const Floats w = testing::random_floats(s.out_channels * in_group * s.kernel_h * s.kernel_w, rng);
+  const Floats bias = testing::random_floats(s.out_channels, rng);
+  const Results got = run(s, testing::blocked(x, s.batch, s.lanes), w, bias,
+                          testing::blocked(dy, s.batch, s.lanes), Algorithm::winograd);
+  const testing::ConvReference want = testing::reference(s, x, w, bias, dy);
+  EXPECT_LT(relative_l2(testing::unblocked(got.y, s.batch, out, s.lanes), want.y), winograd_bound(in_group));
+  EXPECT_LT(relative_l2(testing::unblocked(got.dx, s.batch, in, s.lanes), want.dx), winograd_bound(out_group));
+  EXPECT_LT(relative_l2(got.dw, want.dw), winograd_bound(s.batch * s.out_h * s.out_w));
+  EXPECT_LE(testing::worst_error(got.db, want.db), testing::rounding_bound(s.batch * s.out_h * s.out_w));
+}
+
+TEST(NblockConv, WinogradIsAccurateOnRandomShapes) {
+  std::mt19937 rng(77);
+  const auto pick = [&](int64_t low, int64_t high) { return low + int64_t(rng() % (high - low + 1)); };
+  for (int trial = 0; trial < 100; ++trial) {
+    const int64_t kernel = pick(0, 1) ? 3 : 5, groups = pick(0, 4) ? 1 : 2;
+    ConvShape s = make(pick(1, 35), groups, groups * pick(1, 15), groups * pick(1, 15), pick(kernel, 15),
+                       pick(kernel, 15), kernel, kernel, 1, pick(0, kernel), 1, 4 << pick(0, 2));
+    s.out_h -= s.out_h > 1 && pick(0, 1);  // less padding at the end than at the beginning
+    expect_winograd_is_accurate(s, rng);
+  }
+}
+
+TEST(NblockConv, WinogradIsAccurateOnNetworkLayers) {
+  std::mt19937 rng(78);
+  expect_winograd_is_accurate(make(20, 1, 20, 50, 12, 12, 5, 5, 1, 0, 1, 16), rng);
+  expect_winograd_is_accurate(make(9, 1, 32, 32, 16, 16, 5, 5, 1, 2, 1, 8), rng);
+  expect_winograd_is_accurate(make(6, 1, 130, 70, 13, 13, 3, 3, 1, 1, 1, 16), rng);
+}
+
+TEST(NblockConv, WinogradIsRefusedWhereItDoesNotExist) {
+  EXPECT_THROW(conv_scratch_bytes(make(2, 1, 8, 8, 9, 9, 3, 3, 2, 1, 1, 8), Pass::forward, Algorithm::winograd),
+               UserError);
+  EXPECT_EQ(best_algorithm(make(2, 1, 8, 8, 9, 9, 3, 3, 1, 1, 2, 8), Pass::forward), Algorithm::direct);
+  EXPECT_EQ(best_algorithm(make(64, 1, 64, 64, 16, 16, 3, 3, 1, 1, 1, 8), Pass::forward), Algorithm::winograd);
+}
+
 TEST(NblockConv, AppliesActivationAfterBias) {
   std::mt19937 rng(3);
   const ConvShape s = make(5, 1, 3, 7, 6, 6, 3, 3, 1, 1, 1, 8);
   const Floats x = testing::blocked(testing::random_floats(5 * 3 * 36, rng), 5, 8);
   const Floats w = testing::random_floats(7 * 27, rng), bias = testing::random_floats(7, rng);
-  const auto forward = [&](Activation act, float slope) {
-    Floats y(nblock_size(5, 7 * 36, 8)), scratch(conv_scratch_bytes(s, Pass::forward) / 4 + 1);
-    conv_forward(s, x.data(), w.data(), bias.data(), act, slope, y.data(), scratch.data());
-    return testing::unblocked(y, 5, 7 * 36, 8);
-  };
-  const Floats plain = forward(Activation::none, 0.f), relu = forward(Activation::relu, 0.f);
-  const Floats leaky = forward(Activation::leaky, 0.25f);
-  for (size_t i = 0; i < plain.size(); ++i) {
-    EXPECT_EQ(relu[i], plain[i] > 0 ? plain[i] : 0.f);
-    EXPECT_EQ(leaky[i], plain[i] > 0 ? plain[i] : plain[i] * 0.25f);
+  for (Algorithm algorithm : {Algorithm::direct, Algorithm::winograd}) {
+    const auto forward = [&](Activation act, float slope) {
+      Floats y(nblock_size(5, 7 * 36, 8)), scratch(conv_scratch_bytes(s, Pass::forward, algorithm) / 4 + 1);
+      conv_forward(s, x.data(), w.data(), bias.data(), act, slope, y.data(), scratch.data(), algorithm);
+      return testing::unblocked(y, 5, 7 * 36, 8);
+    };
+    const Floats plain = forward(Activation::none, 0.f), relu = forward(Activation::relu, 0.f);
+    const Floats leaky = forward(Activation::leaky, 0.25f);
+    for (size_t i = 0; i < plain.size(); ++i) {
+      EXPECT_EQ(relu[i], plain[i] > 0 ? plain[i] : 0.f);
+      EXPECT_EQ(leaky[i], plain[i] > 0 ? plain[i] : plain[i] * 0.25f);
+    }
   }
 }
 
@@ -139,15 +199,17 @@ TEST(NblockConv, GivesTheSameBitsForAnyThreadCount) {
   const Floats dy = testing::blocked(testing::random_floats(21 * 11 * 196, rng), 21, 8);
   const Floats w = testing::random_floats(11 * 54, rng);
   const int before = threads();
-  set_threads(1);
-  const Results one = run(s, x, w, {}, dy);
-  set_threads(3);
-  const Results three = run(s, x, w, {}, dy);
+  for (Algorithm algorithm : {Algorithm::direct, Algorithm::winograd}) {
+    set_threads(1);
+    const Results one = run(s, x, w, {}, dy, algorithm);
+    set_threads(3);
+    const Results three = run(s, x, w, {}, dy, algorithm);
+    EXPECT_EQ(testing::unblocked(one.y, 21, 11 * 196, 8), testing::unblocked(three.y, 21, 11 * 196, 8));
+    EXPECT_EQ(testing::unblocked(one.dx, 21, 6 * 196, 8), testing::unblocked(three.dx, 21, 6 * 196, 8));
+    EXPECT_EQ(one.dw, three.dw);
+    EXPECT_EQ(one.db, three.db);
+  }
   set_threads(before);
-  EXPECT_EQ(testing::unblocked(one.y, 21, 11 * 196, 8), testing::unblocked(three.y, 21, 11 * 196, 8));
-  EXPECT_EQ(testing::unblocked(one.dx, 21, 6 * 196, 8), testing::unblocked(three.dx, 21, 6 * 196, 8));
-  EXPECT_EQ(one.dw, three.dw);
-  EXPECT_EQ(one.db, three.db);
 }
 
 TEST(NblockConv, RefusesInconsistentShapes) {

@@ -13,6 +13,7 @@
 #include "trivium/engine/backends/cpu/nblock_fc.h"
 #include "trivium/engine/backends/cpu/nblock_plan.h"
 #include "trivium/engine/backends/cpu/nblock_weights.h"
+#include "trivium/engine/backends/cpu/nblock_winograd.h"
 #include "trivium/engine/core/error.h"
 #include "trivium/engine/core/parallel.h"
 
@@ -250,7 +251,25 @@ Phase backward_phase(int64_t phase, int64_t out, int64_t in, int64_t kernel, int
   return p;
 }
 
+// Resolves `automatic`, and refuses what the shape does not have.
+Algorithm settle(const ConvShape& s, Pass pass, Algorithm algorithm) {
+  check(s);
+  if (algorithm == Algorithm::automatic) return best_algorithm(s, pass);
+  if (algorithm == Algorithm::winograd && !winograd_possible(s, pass)) {
+    user_error("nblock convolution: no winograd for a {}x{} kernel with stride {}x{} and dilation {}x{} "
+               "({} to {} channels); use direct", s.kernel_h, s.kernel_w, s.stride_h, s.stride_w,
+               s.dilation_h, s.dilation_w, s.in_channels, s.out_channels);
+  }
+  return algorithm;
+}
+
 }  // namespace
+
+Algorithm best_algorithm(const ConvShape& s, Pass pass) {
+  check(s);
+  if (is_fc(s) || !winograd_possible(s, pass)) return Algorithm::direct;
+  return winograd_advantage(s, pass) < 0.9 ? Algorithm::winograd : Algorithm::direct;
+}
 
 int64_t nblock_size(int64_t batch, int64_t per_item, int lanes) {
   return ceil_div(batch, lanes) * per_item * lanes;
@@ -279,15 +298,17 @@ int best_lanes(int64_t batch) {
   return best;
 }
 
-size_t conv_scratch_bytes(const ConvShape& shape, Pass pass) {
-  check(shape);
+size_t conv_scratch_bytes(const ConvShape& shape, Pass pass, Algorithm algorithm) {
+  if (settle(shape, pass, algorithm) == Algorithm::winograd) return winograd_scratch_bytes(shape, pass);
   if (is_fc(shape)) return fc_scratch_bytes(as_fc(shape));
   return pass == Pass::backward_weights ? 0 : weight_count(shape) * sizeof(float);
 }
 
 void conv_forward(const ConvShape& s, const float* x, const float* w, const float* bias,
-                  Activation activation, float slope, float* y, void* scratch) {
-  check(s);
+                  Activation activation, float slope, float* y, void* scratch, Algorithm algorithm) {
+  if (settle(s, Pass::forward, algorithm) == Algorithm::winograd) {
+    return winograd_forward(s, x, w, bias, activation, slope, y, scratch);
+  }
   if (is_fc(s)) return fc_forward(as_fc(s), x, w, bias, activation, slope, y);
   Correlation c;
   c.batch = s.batch;
@@ -304,8 +325,11 @@ void conv_forward(const ConvShape& s, const float* x, const float* w, const floa
   correlate(c, x, view, bias, activation, slope, y, static_cast<float*>(scratch));
 }
 
-void conv_backward_data(const ConvShape& s, const float* dy, const float* w, float* dx, void* scratch) {
-  check(s);
+void conv_backward_data(const ConvShape& s, const float* dy, const float* w, float* dx, void* scratch,
+                        Algorithm algorithm) {
+  if (settle(s, Pass::backward_data, algorithm) == Algorithm::winograd) {
+    return winograd_backward_data(s, dy, w, dx, scratch);
+  }
   if (is_fc(s)) return fc_backward_data(as_fc(s), dy, w, dx);
   Correlation c;
   c.batch = s.batch;
@@ -335,8 +359,10 @@ void conv_backward_data(const ConvShape& s, const float* dy, const float* w, flo
 }
 
 void conv_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw, float* db,
-                           void* scratch) {
-  check(s);
+                           void* scratch, Algorithm algorithm) {
+  if (settle(s, Pass::backward_weights, algorithm) == Algorithm::winograd) {
+    return winograd_backward_weights(s, x, dy, dw, db, scratch);
+  }
   if (is_fc(s)) return fc_backward_weights(as_fc(s), x, dy, dw, db, scratch);
   direct_backward_weights(s, x, dy, dw, db);
 }

@@ -1,0 +1,265 @@
+// The transforms of nblock_winograd_tiles.h, compiled once per SIMD level.
+#include "trivium/engine/backends/cpu/nblock_winograd_tiles.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "trivium/engine/backends/cpu/nblock_winograd_tiles.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace trivium::cpu::nblock::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Bᵀ of a column of six.
+template <class D, class V>
+HWY_INLINE void input_1d(D d, V& a, V& b, V& c, V& e, V& f, V& g) {
+  const auto two = hn::Set(d, 2.f), four = hn::Set(d, 4.f), five = hn::Set(d, 5.f);
+  const auto even = hn::NegMulAdd(four, c, f), odd = hn::NegMulAdd(four, b, e);
+  const auto near = hn::Sub(f, c), far = hn::Sub(e, b);
+  const auto first = hn::MulAdd(four, a, hn::NegMulAdd(five, c, f));
+  const auto last = hn::MulAdd(four, b, hn::NegMulAdd(five, e, g));
+  a = first;
+  b = hn::Add(even, odd);
+  c = hn::Sub(even, odd);
+  e = hn::MulAdd(two, far, near);
+  f = hn::NegMulAdd(two, far, near);
+  g = last;
+}
+
+// Aᵀ of six values: kOut = 2 or 4 outputs.
+template <int kOut, class D, class V>
+HWY_INLINE void output_1d(D d, V m0, V m1, V m2, V m3, V m4, V m5, V (&y)[kOut]) {
+  const auto sum1 = hn::Add(m1, m2), dif1 = hn::Sub(m1, m2);
+  const auto sum2 = hn::Add(m3, m4), dif2 = hn::Sub(m3, m4);
+  y[0] = hn::Add(hn::Add(m0, sum1), sum2);
+  const auto linear = hn::MulAdd(hn::Set(d, 2.f), dif2, dif1);
+  if constexpr (kOut == 2) {
+    y[1] = hn::Add(linear, m5);
+  } else {
+    y[1] = linear;
+    y[2] = hn::MulAdd(hn::Set(d, 4.f), sum2, sum1);
+    y[3] = hn::Add(hn::MulAdd(hn::Set(d, 8.f), dif2, dif1), m5);
+  }
+}
+
+// A of kOut values: six.
+template <int kOut, class D, class V>
+HWY_INLINE void gradient_1d(D d, const V (&y)[kOut], V (&m)[6]) {
+  auto even = y[0], odd = y[1], even2 = y[0], odd2 = hn::Add(y[1], y[1]);
+  if constexpr (kOut == 4) {
+    even = hn::Add(even, y[2]);
+    odd = hn::Add(odd, y[3]);
+    even2 = hn::MulAdd(hn::Set(d, 4.f), y[2], even2);
+    odd2 = hn::MulAdd(hn::Set(d, 8.f), y[3], odd2);
+  }
+  m[0] = y[0];
+  m[1] = hn::Add(even, odd);
+  m[2] = hn::Sub(even, odd);
+  m[3] = hn::Add(even2, odd2);
+  m[4] = hn::Sub(even2, odd2);
+  m[5] = y[kOut - 1];
+}
+
+template <class D, bool kFull>
+HWY_INLINE hn::Vec<D> load_pixel(D d, const WinogradTile& t, int i, int j) {
+  if constexpr (!kFull) {
+    if (i < t.row_lo || i >= t.row_hi || j < t.col_lo || j >= t.col_hi) return hn::Zero(d);
+  }
+  return hn::LoadU(d, t.from + i * t.row_stride + j * t.col_stride);
+}
+
+template <class D, bool kFull>
+HWY_INLINE void input_tile(const WinogradTile& t) {
+  const D d;
+  hn::Vec<D> v[6][6];
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) v[i][j] = load_pixel<D, kFull>(d, t, i, j);
+    input_1d(d, v[0][j], v[1][j], v[2][j], v[3][j], v[4][j], v[5][j]);
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < 6; ++i) {
+    input_1d(d, v[i][0], v[i][1], v[i][2], v[i][3], v[i][4], v[i][5]);
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; ++j) hn::StoreU(v[i][j], d, t.to + (i * 6 + j) * t.point_step);
+  }
+}
+
+template <class D>
+void input_transform(const WinogradTile& t) {
+  if (t.row_lo == 0 && t.row_hi == 6 && t.col_lo == 0 && t.col_hi == 6) return input_tile<D, true>(t);
+  input_tile<D, false>(t);
+}
+
+template <class D, int kOut>
+void output_transform(const WinogradTile& t) {
+  const D d;
+  using V = hn::Vec<D>;
+  V half[kOut][6];
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    const float* m = t.from + j * t.point_step;
+    const int64_t row = 6 * t.point_step;
+    V column[kOut];
+    output_1d<kOut>(d, hn::LoadU(d, m), hn::LoadU(d, m + row), hn::LoadU(d, m + 2 * row),
+                    hn::LoadU(d, m + 3 * row), hn::LoadU(d, m + 4 * row), hn::LoadU(d, m + 5 * row), column);
+#pragma GCC unroll 4
+    for (int i = 0; i < kOut; ++i) half[i][j] = column[i];
+  }
+  const auto bias = hn::Set(d, t.bias), slope = hn::Set(d, t.slope);
+#pragma GCC unroll 4
+  for (int i = 0; i < kOut; ++i) {
+    if (i >= t.row_hi) break;
+    V y[kOut];
+    output_1d<kOut>(d, half[i][0], half[i][1], half[i][2], half[i][3], half[i][4], half[i][5], y);
+#pragma GCC unroll 4
+    for (int j = 0; j < kOut; ++j) {
+      if (j >= t.col_hi) break;
+      auto v = hn::Add(y[j], bias);
+      if (t.activation != Activation::none) {
+        const auto negative = hn::Lt(v, hn::Zero(d));
+        v = t.activation == Activation::relu ? hn::IfThenZeroElse(negative, v)
+                                             : hn::IfThenElse(negative, hn::Mul(v, slope), v);
+      }
+      hn::StoreU(v, d, t.to + i * t.row_stride + j * t.col_stride);
+    }
+  }
+}
+
+template <class D, int kOut>
+void gradient_transform(const WinogradTile& t) {
+  const D d;
+  using V = hn::Vec<D>;
+  V half[6][kOut];
+#pragma GCC unroll 4
+  for (int j = 0; j < kOut; ++j) {
+    V y[kOut], m[6];
+#pragma GCC unroll 4
+    for (int i = 0; i < kOut; ++i) y[i] = load_pixel<D, false>(d, t, i, j);
+    gradient_1d<kOut>(d, y, m);
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) half[i][j] = m[i];
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < 6; ++i) {
+    V m[6];
+    gradient_1d<kOut>(d, half[i], m);
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; ++j) hn::StoreU(m[j], d, t.to + (i * 6 + j) * t.point_step);
+  }
+}
+
+constexpr int kWinogradWidth = HWY_LANES(float);
+template <int kLanes>
+using WinogradTag = hn::FixedTag<float, (kLanes < kWinogradWidth ? kLanes : kWinogradWidth)>;
+
+template <class D>
+WinogradFns fns_of(int kernel) {
+  if (kernel == 3) return {&input_transform<D>, &output_transform<D, 4>, &gradient_transform<D, 4>};
+  return {&input_transform<D>, &output_transform<D, 2>, &gradient_transform<D, 2>};
+}
+WinogradFns FnsFor(int vector, int kernel) {
+  if (vector >= 16) return fns_of<WinogradTag<16>>(kernel);
+  if (vector >= 8) return fns_of<WinogradTag<8>>(kernel);
+  return fns_of<WinogradTag<4>>(kernel);
+}
+
+// G: row i is scale_i * (1, a, a², …) for the point a; the last row picks the highest coefficient.
+template <int K, class D, class V>
+HWY_INLINE void weights_1d(D d, const V (&g)[K], V (&u)[6]) {
+  auto even1 = hn::Add(g[0], g[2]), even2 = hn::MulAdd(hn::Set(d, 4.f), g[2], g[0]);
+  auto odd1 = g[1], odd2 = hn::Add(g[1], g[1]);
+  if constexpr (K == 5) {
+    even1 = hn::Add(even1, g[4]);
+    even2 = hn::MulAdd(hn::Set(d, 16.f), g[4], even2);
+    odd1 = hn::Add(odd1, g[3]);
+    odd2 = hn::MulAdd(hn::Set(d, 8.f), g[3], odd2);
+  }
+  const auto sixth = hn::Set(d, -1.f / 6), small = hn::Set(d, 1.f / 24);
+  u[0] = hn::Mul(hn::Set(d, 0.25f), g[0]);
+  u[1] = hn::Mul(sixth, hn::Add(even1, odd1));
+  u[2] = hn::Mul(sixth, hn::Sub(even1, odd1));
+  u[3] = hn::Mul(small, hn::Add(even2, odd2));
+  u[4] = hn::Mul(small, hn::Sub(even2, odd2));
+  u[5] = g[K - 1];
+}
+
+template <int K, class D, class V>
+HWY_INLINE void weights_gradient_1d(D d, const V (&u)[6], V (&g)[K]) {
+  const auto sixth = hn::Set(d, -1.f / 6), small = hn::Set(d, 1.f / 24);
+  const auto sum1 = hn::Mul(sixth, hn::Add(u[1], u[2])), dif1 = hn::Mul(sixth, hn::Sub(u[1], u[2]));
+  const auto sum2 = hn::Mul(small, hn::Add(u[3], u[4])), dif2 = hn::Mul(small, hn::Sub(u[3], u[4]));
+  g[0] = hn::MulAdd(hn::Set(d, 0.25f), u[0], hn::Add(sum1, sum2));
+  g[1] = hn::MulAdd(hn::Set(d, 2.f), dif2, dif1);
+  g[2] = hn::MulAdd(hn::Set(d, 4.f), sum2, sum1);
+  if constexpr (K == 5) {
+    g[3] = hn::MulAdd(hn::Set(d, 8.f), dif2, dif1);
+    g[4] = hn::MulAdd(hn::Set(d, 16.f), sum2, sum1);
+  }
+  g[K - 1] = hn::Add(g[K - 1], u[5]);
+}
+
+template <int K>
+void weights_of(const float* g, float* u) {
+  const WinogradTag<16> d;
+  using V = hn::Vec<decltype(d)>;
+  for (size_t lane = 0; lane < kWinogradPairs; lane += hn::Lanes(d)) {
+    V half[6][K];
+    for (int j = 0; j < K; ++j) {
+      V column[K], out[6];
+      for (int i = 0; i < K; ++i) column[i] = hn::LoadU(d, g + (i * K + j) * kWinogradPairs + lane);
+      weights_1d<K>(d, column, out);
+      for (int i = 0; i < 6; ++i) half[i][j] = out[i];
+    }
+    for (int i = 0; i < 6; ++i) {
+      V out[6];
+      weights_1d<K>(d, half[i], out);
+      for (int j = 0; j < 6; ++j) hn::StoreU(out[j], d, u + (i * 6 + j) * kWinogradPairs + lane);
+    }
+  }
+}
+
+template <int K>
+void weights_gradient_of(const float* du, int64_t du_step, float* dg) {
+  const WinogradTag<16> d;
+  using V = hn::Vec<decltype(d)>;
+  for (size_t lane = 0; lane < kWinogradPairs; lane += hn::Lanes(d)) {
+    V half[K][6];
+    for (int j = 0; j < 6; ++j) {
+      V column[6], out[K];
+      for (int i = 0; i < 6; ++i) column[i] = hn::LoadU(d, du + (i * 6 + j) * du_step + lane);
+      weights_gradient_1d<K>(d, column, out);
+      for (int i = 0; i < K; ++i) half[i][j] = out[i];
+    }
+    for (int i = 0; i < K; ++i) {
+      V out[K];
+      weights_gradient_1d<K>(d, half[i], out);
+      for (int j = 0; j < K; ++j) hn::StoreU(out[j], d, dg + (i * K + j) * kWinogradPairs + lane);
+    }
+  }
+}
+
+void Weights(int kernel, const float* g, float* u) { kernel == 3 ? weights_of<3>(g, u) : weights_of<5>(g, u); }
+void WeightsGradient(int kernel, const float* du, int64_t du_step, float* dg) {
+  kernel == 3 ? weights_gradient_of<3>(du, du_step, dg) : weights_gradient_of<5>(du, du_step, dg);
+}
+
+}  // namespace trivium::cpu::nblock::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace trivium::cpu::nblock {
+
+HWY_EXPORT(FnsFor);
+HWY_EXPORT(Weights);
+HWY_EXPORT(WeightsGradient);
+
+WinogradFns winograd_fns(int vector, int kernel) { return HWY_DYNAMIC_DISPATCH(FnsFor)(vector, kernel); }
+void winograd_weights(int kernel, const float* g, float* u) { HWY_DYNAMIC_DISPATCH(Weights)(kernel, g, u); }
+void winograd_weights_gradient(int kernel, const float* du, int64_t du_step, float* dg) {
+  HWY_DYNAMIC_DISPATCH(WeightsGradient)(kernel, du, du_step, dg);
+}
+
+}  // namespace trivium::cpu::nblock
+#endif  // HWY_ONCE
