@@ -58,7 +58,8 @@ TEST_F(Gradients, OpsWithoutOneSayWhy) {
     gradients({hit}, {x});
     FAIL();
   } catch (const UserError& e) {
-    EXPECT_STREQ(e.what(), "gradient: in_top_k has none (it is a count of comparisons); layer \"accuracy\"");
+    EXPECT_STREQ(e.what(),
+                 "gradient: in_top_k has none (it is a count of comparisons); layer \"accuracy\"");
   }
 }
 

@@ -46,7 +46,8 @@ TEST_F(Rewriting, PruningKeepsWhatRootsNeedAndSaysWhichLeaves) {
   const auto pruned = clone_pruned(g, roots, false, &mapped, &origins);
   verify(*pruned);
   EXPECT_EQ(to_text(*pruned),
-            "%0 = input \"x\" : float32[2]\n%1 = scalar \"s\" : float32[]\n%2 = mul(%0, %1) : float32[2]\n"
+            "%0 = input \"x\" : float32[2]\n%1 = scalar \"s\" : float32[]\n%2 = mul(%0, %1) : "
+            "float32[2]\n"
             "%3 = top_k(%2) {axis=0, k=1, tie=\"first\"} : float32[1], int64[1]\n");
   EXPECT_EQ(mapped[0].output, 1);
   EXPECT_EQ(origins.inputs, std::vector<int>{1});
@@ -61,8 +62,9 @@ TEST_F(Rewriting, ReplacedValuesAreUsedByTheirReaders) {
   rewriter.copy(0);
   rewriter.set({1, 0}, ops::sin(rewriter.map({0, 0})));
   rewriter.copy(y.node);
-  EXPECT_EQ(to_text(rewriter.to()),
-            "%0 = input \"x\" : float32[2]\n%1 = sin(%0) : float32[2]\n%2 = neg(%1) : float32[2]\n");
+  EXPECT_EQ(
+      to_text(rewriter.to()),
+      "%0 = input \"x\" : float32[2]\n%1 = sin(%0) : float32[2]\n%2 = neg(%1) : float32[2]\n");
 }
 
 TEST_F(Rewriting, UncopiedOperandsAreOurMistake) {

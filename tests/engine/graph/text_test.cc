@@ -32,7 +32,9 @@ class GraphText : public ::testing::Test {
   }
 };
 
-CellRef cell(const std::string& name, Shape shape) { return std::make_shared<Cell>(name, Array::zeros(shape)); }
+CellRef cell(const std::string& name, Shape shape) {
+  return std::make_shared<Cell>(name, Array::zeros(shape));
+}
 
 /// One step of training a layer: x · w with momentum, the whole of what text must hold.
 struct Step {
@@ -62,7 +64,8 @@ TEST_F(GraphText, OneNodeALine) {
   ops::cast(pooled.position, DType::f32);
   EXPECT_EQ(to_text(g),
             "%0 = input \"data\" : float32[1, 1, 4, 4]\n"
-            "%1 = max_pool(%0) {ceil=false, kernel=[2, 2], pads_begin=[0, 0], pads_end=[0, 0], strides=[2, 2]} : "
+            "%1 = max_pool(%0) {ceil=false, kernel=[2, 2], pads_begin=[0, 0], pads_end=[0, 0], "
+            "strides=[2, 2]} : "
             "float32[1, 1, 2, 2], uint8[1, 1, 2, 2]  # pool1\n"
             "%2 = cast(%1.1) {dtype=\"float32\"} : float32[1, 1, 2, 2]\n");
 }
@@ -82,14 +85,18 @@ TEST_F(GraphText, ConstantsKeepEveryBit) {
   g.constant(Array::from<float>({0.1f, -0.0f, 1e-45f, INFINITY, 16777217.0f}, {5}));
   g.constant(Array::from<double>({0.1, -1e308}, {2}));
   g.constant(Array::from<float>({NAN}, {1}));
-  g.constant(Array::from<int64_t>({std::numeric_limits<int64_t>::min(), (int64_t{1} << 53) + 1}, {2}));
+  g.constant(
+      Array::from<int64_t>({std::numeric_limits<int64_t>::min(), (int64_t{1} << 53) + 1}, {2}));
   g.constant(Array::from<bool>({true, false}, {2}));
   g.constant(Array::full({20}, 0.3));
   g.constant(Array({0, 3}, DType::i32));
   round_trip(g);
   const auto again = parse_text(to_text(g));
   for (size_t i = 0; i < g.constants().size(); ++i)
-    EXPECT_EQ(std::memcmp(g.constants()[i].raw(), again->constants()[i].raw(), g.constants()[i].bytes()), 0) << i;
+    EXPECT_EQ(
+        std::memcmp(g.constants()[i].raw(), again->constants()[i].raw(), g.constants()[i].bytes()),
+        0)
+        << i;
 }
 
 TEST_F(GraphText, NamesMayHoldAnything) {
@@ -118,34 +125,58 @@ TEST_F(GraphText, ErrorsSayWhere) {
             "graph text:2:13: value %7 is not defined before this line");
   EXPECT_EQ(error("%0 = input \"x\" : float32[2]\n%1 = relu(%0) : float32[3]\n"),
             "graph text:2:15: the op gives float32[2]");
-  EXPECT_EQ(error("%1 = input \"x\" : float32[2]\n"), "graph text:1:3: node %0 expected: lines are numbered in order");
+  EXPECT_EQ(error("%1 = input \"x\" : float32[2]\n"),
+            "graph text:1:3: node %0 expected: lines are numbered in order");
 }
 
 TEST_F(GraphText, HostileTextIsRefused) {
   for (const char* text : {
-           "%", "%0", "%0 =", "%0 = input", "%0 = input \"x", "%0 = input \"\\x", "%0 = input \"x\" : float99[2]",
-           "%0 = input \"x\" : float32[-1]", "%0 = input \"x\" : float32[1,1,1,1,1,1,1,1,1]",
-           "%0 = input \"x\" : float32[9999999999999999999]", "%0 = input \"x\" : float32[2147483648, 2147483648, 2147483648]",
-           "%0 = cell @0 \"w\" : float32[2147483647]", "%0 = cell @1 \"w\" : float32[1]", "%0 = cell \"w\" : float32[1]",
-           "%0 = constant [1, 2] : float32[3]", "%0 = constant [1] : float32[2147483648, 1024]", "%0 = constant [x] : float32[1]",
-           "%0 = constant 0x00 : float32[1]", "%0 = constant 0x02 : bool[1]", "%0 = constant [256] : uint8[1]",
-           "%0 = constant 1 : float32[1]", "%0 = scalar \"s\" : float32[2]", "assign @0 = %0", "assign", "nonsense",
-           "%0 = relu() : float32[]", "%0 = input \"x\" : float32[2] trailing",
+           "%",
+           "%0",
+           "%0 =",
+           "%0 = input",
+           "%0 = input \"x",
+           "%0 = input \"\\x",
+           "%0 = input \"x\" : float99[2]",
+           "%0 = input \"x\" : float32[-1]",
+           "%0 = input \"x\" : float32[1,1,1,1,1,1,1,1,1]",
+           "%0 = input \"x\" : float32[9999999999999999999]",
+           "%0 = input \"x\" : float32[2147483648, 2147483648, 2147483648]",
+           "%0 = cell @0 \"w\" : float32[2147483647]",
+           "%0 = cell @1 \"w\" : float32[1]",
+           "%0 = cell \"w\" : float32[1]",
+           "%0 = constant [1, 2] : float32[3]",
+           "%0 = constant [1] : float32[2147483648, 1024]",
+           "%0 = constant [x] : float32[1]",
+           "%0 = constant 0x00 : float32[1]",
+           "%0 = constant 0x02 : bool[1]",
+           "%0 = constant [256] : uint8[1]",
+           "%0 = constant 1 : float32[1]",
+           "%0 = scalar \"s\" : float32[2]",
+           "assign @0 = %0",
+           "assign",
+           "nonsense",
+           "%0 = relu() : float32[]",
+           "%0 = input \"x\" : float32[2] trailing",
            "%0 = input \"x\" : float32[2]\n%1 = sum(%0) {axes=[0, axes=[1]} : float32[]",
            "%0 = input \"x\" : float32[2]\n%1 = sum(%0) {axes=[0], axes=[0]} : float32[]",
            "%0 = input \"x\" : float32[2]\n%1 = sum(%0) {axes=7} : float32[]",
            "%0 = input \"x\" : float32[2]\n%1 = sum(%0.1) : float32[]",
            "%0 = input \"x\" : float32[2]\n%1 = sum(%99999999999999999999) : float32[]",
-           "%0 = input \"x\" : float32[1, 1, 1, 1, 1]\n%1 = max_pool(%0) {kernel=[2147483648, 2147483648, 2147483648], "
+           "%0 = input \"x\" : float32[1, 1, 1, 1, 1]\n%1 = max_pool(%0) {kernel=[2147483648, "
+           "2147483648, 2147483648], "
            "strides=[1, 1, 1], pads_begin=[2147483647, 2147483647, 2147483647], "
            "pads_end=[2147483647, 2147483647, 2147483647]} : float32[1]",
-           "%0 = input \"x\" : float32[2]\n%1 = elementwise_group(%0) {code=[99, 0, 0, 0], constants=<>, inputs=1, "
+           "%0 = input \"x\" : float32[2]\n%1 = elementwise_group(%0) {code=[99, 0, 0, 0], "
+           "constants=<>, inputs=1, "
            "outputs=[0, 0]} : float32[2]",
-           "%0 = input \"x\" : float32[2]\n%1 = broadcast_to(%0) {shape=[9223372036854775807, 2]} : float32[2]",
+           "%0 = input \"x\" : float32[2]\n%1 = broadcast_to(%0) {shape=[9223372036854775807, 2]} "
+           ": float32[2]",
        })
     EXPECT_EQ(error(text).rfind("graph text:", 0), 0u) << text << "\n" << error(text);
   std::string nul = "%0 = input \"x\" : float32[2]\n%1 = relu(%0) : float32[2]\n";
-  for (size_t i = 0; i < nul.size(); ++i) {  // any one character replaced by any of these: an error or a graph
+  for (size_t i = 0; i < nul.size();
+       ++i) {  // any one character replaced by any of these: an error or a graph
     for (char c : {'\0', '%', '"', '[', '\n', '\xff', '9', '\\'}) {
       std::string broken = nul;
       broken[i] = c;
@@ -172,13 +203,15 @@ TEST_F(GraphText, CanonicalTextForgetsNamesAndOrder) {
   const Value fa = ops::mul(a1, a2), fb = ops::mul(b1, b2);
   EXPECT_EQ(canonical_text(a, std::vector{fa}), canonical_text(b, std::vector{fb}));
   EXPECT_EQ(canonical_text(a, std::vector{fa}),
-            "%0 = input : float32[2]\n%1 = exp(%0) : float32[2]\n%2 = input : float32[2]\n%3 = log(%2) : float32[2]\n"
+            "%0 = input : float32[2]\n%1 = exp(%0) : float32[2]\n%2 = input : float32[2]\n%3 = "
+            "log(%2) : float32[2]\n"
             "%4 = mul(%1, %3) : float32[2]\nfetch %4\n");
 }
 
 TEST_F(GraphText, CanonicalTextHoldsAssignments) {
   Step a, b;
-  EXPECT_EQ(canonical_text(a.graph, std::vector{a.loss}), canonical_text(b.graph, std::vector{b.loss}));
+  EXPECT_EQ(canonical_text(a.graph, std::vector{a.loss}),
+            canonical_text(b.graph, std::vector{b.loss}));
   EXPECT_NE(canonical_text(a.graph, std::vector{a.loss}).find("assign @1 = "), std::string::npos);
 }
 

@@ -8,7 +8,8 @@
 namespace trivium {
 namespace {
 
-/// What the shape rule of the op below gives: changing it after recording makes a recorded node illegal.
+/// What the shape rule of the op below gives: changing it after recording makes a recorded node
+/// illegal.
 struct Rule {
   Shape shape{2};
   int outputs = 1;
@@ -16,7 +17,7 @@ struct Rule {
 } rule;
 
 const OpDef& fickle() {
-  static const OpDef& op = [] () -> const OpDef& {
+  static const OpDef& op = []() -> const OpDef& {
     ops::register_all();
     return OpRegistry::instance().define("fickle").input("x", "anything").infer([](InferCtx& c) {
       if (rule.refuses) c.fail("refused");
@@ -49,7 +50,8 @@ TEST_F(Verify, LegalGraphsPass) { EXPECT_EQ(complaint(), ""); }
 
 TEST_F(Verify, ShapesMustBeThoseOfTheRule) {
   rule.shape = {3};
-  EXPECT_NE(complaint().find("node 1 (fickle, layer \"layer7\") holds float32[2] as output 0; its rule gives float32[3]"),
+  EXPECT_NE(complaint().find("node 1 (fickle, layer \"layer7\") holds float32[2] as output 0; its "
+                             "rule gives float32[3]"),
             std::string::npos);
 }
 

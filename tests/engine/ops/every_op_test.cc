@@ -1,5 +1,6 @@
-// Every op of the registry against its own record. An op that is registered is tested; nothing is listed
-// here. One parameter an op: --gtest_filter=*EveryOp*/conv repeats one, TRIVIUM_TEST_SEED another draw.
+// Every op of the registry against its own record. An op that is registered is tested; nothing is
+// listed here. One parameter an op: --gtest_filter=*EveryOp*/conv repeats one, TRIVIUM_TEST_SEED
+// another draw.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -29,7 +30,8 @@ std::vector<std::string> op_names() {
 
 /// Leaves get their value from outside: there is nothing to sample or run.
 bool is_leaf(const OpDef& op) {
-  return op.name() == "input" || op.name() == "scalar" || op.name() == "constant" || op.name() == "cell";
+  return op.name() == "input" || op.name() == "scalar" || op.name() == "constant" ||
+         op.name() == "cell";
 }
 
 /// A graph of one op over inputs made from a sample.
@@ -40,11 +42,14 @@ struct Recorded {
 
   Recorded(const OpDef& op, const Sample& sample, bool wide) {
     for (size_t i = 0; i < sample.inputs.size(); ++i) {
-      values.inputs.push_back(testing::sample_array(sample.inputs[i], seed(), static_cast<int>(i), wide));
-      inputs.push_back(graph.input("x" + std::to_string(i), sample.inputs[i].shape, values.inputs.back().dtype()));
+      values.inputs.push_back(
+          testing::sample_array(sample.inputs[i], seed(), static_cast<int>(i), wide));
+      inputs.push_back(graph.input("x" + std::to_string(i), sample.inputs[i].shape,
+                                   values.inputs.back().dtype()));
     }
     const Value first = graph.op(op, inputs, sample.attrs);
-    for (int o = 0; o < graph.node(first.node).outputs; ++o) outputs.push_back(graph.output_of(first, o));
+    for (int o = 0; o < graph.node(first.node).outputs; ++o)
+      outputs.push_back(graph.output_of(first, o));
   }
 
   double at(Value v) const { return interpret(graph, {v}, values)[0].data[0]; }
@@ -59,8 +64,10 @@ Value projection(Graph& graph, const std::vector<Value>& values, uint64_t salt) 
       in.shape = values[i].shape();
       return in;
     }();
-    Array weights = testing::sample_array(like, seed() + salt, static_cast<int>(i)).cast(values[i].dtype());
-    const Value part = ops::cast(ops::sum(ops::mul(values[i], graph.constant(weights))), DType::f64);
+    Array weights =
+        testing::sample_array(like, seed() + salt, static_cast<int>(i)).cast(values[i].dtype());
+    const Value part =
+        ops::cast(ops::sum(ops::mul(values[i], graph.constant(weights))), DType::f64);
     total = total.defined() ? ops::add(total, part) : part;
   }
   return total;
@@ -70,8 +77,10 @@ class EveryOp : public ::testing::TestWithParam<std::string> {
  protected:
   const OpDef& op() const { return OpRegistry::instance().get(GetParam()); }
   std::string repeat(const Sample& sample) const {
-    return fmt::format("{}\n  seed {}; repeat: TRIVIUM_TEST_SEED={} engine_ops_every_op_test --gtest_filter='*/{}'",
-                       testing::sample_text(op(), sample), seed(), seed(), op().name());
+    return fmt::format(
+        "{}\n  seed {}; repeat: TRIVIUM_TEST_SEED={} engine_ops_every_op_test "
+        "--gtest_filter='*/{}'",
+        testing::sample_text(op(), sample), seed(), seed(), op().name());
   }
 };
 
@@ -106,7 +115,8 @@ TEST_P(EveryOp, ReferenceFillsTheShapesOfTheRule) {
     for (const Value& out : r.outputs) {
       const RefTensor t = interpret(r.graph, {out}, r.values)[0];
       EXPECT_EQ(static_cast<int64_t>(t.data.size()), out.shape().count());
-      for (double v : t.data) ASSERT_TRUE(representable(v, out.dtype())) << v << " as " << name_of(out.dtype());
+      for (double v : t.data)
+        ASSERT_TRUE(representable(v, out.dtype())) << v << " as " << name_of(out.dtype());
     }
     if (op().cost()) {
       std::vector<ValueMeta> in, out;
@@ -144,7 +154,8 @@ TEST_P(EveryOp, DecompositionGivesTheSameNumbers) {
       const RefTensor whole = interpret(r.graph, {r.outputs[o]}, r.values)[0];
       const RefTensor composed = interpret(r.graph, {parts[o]}, r.values)[0];
       ASSERT_EQ(whole.shape, composed.shape);
-      for (size_t i = 0; i < whole.data.size(); ++i) EXPECT_NEAR(whole.data[i], composed.data[i], 1e-12);
+      for (size_t i = 0; i < whole.data.size(); ++i)
+        EXPECT_NEAR(whole.data[i], composed.data[i], 1e-12);
     }
   }
 }
@@ -165,8 +176,10 @@ void compare_with_differences(Recorded& r, Value loss, size_t i, Value gradient)
     const double below = r.at(loss);
     r.values.inputs[i] = x;
     const double numeric = (above - below) / (2 * kStep);
-    // The difference's own error: kStep^2 times a third derivative, and rounding of the loss / kStep.
-    EXPECT_NEAR(analytic.data[k], numeric, 1e-6 * std::max({1.0, std::abs(numeric), std::abs(above)}))
+    // The difference's own error: kStep^2 times a third derivative, and rounding of the loss /
+    // kStep.
+    EXPECT_NEAR(analytic.data[k], numeric,
+                1e-6 * std::max({1.0, std::abs(numeric), std::abs(above)}))
         << "operand " << i << ", element " << k;
   }
 }
@@ -216,7 +229,8 @@ TEST_P(EveryOp, GradientOfGradientIsThatOfDifferences) {
     const Value second_loss = projection(r.graph, dx, 78);
     const std::vector<Value> ddx = gradients({second_loss}, c.xs, {}, Unconnected::zeros);
     verify(r.graph);
-    for (size_t k = 0; k < ddx.size(); ++k) compare_with_differences(r, second_loss, c.index[k], ddx[k]);
+    for (size_t k = 0; k < ddx.size(); ++k)
+      compare_with_differences(r, second_loss, c.index[k], ddx[k]);
   }
 }
 

@@ -36,7 +36,8 @@ class Meaning : public ::testing::Test {
   void expect_near(Value v, const Numbers& expected, double tolerance = 1e-12) {
     const Numbers got = eval(v);
     ASSERT_EQ(got.size(), expected.size());
-    for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], tolerance) << "element " << i;
+    for (size_t i = 0; i < got.size(); ++i)
+      EXPECT_NEAR(got[i], expected[i], tolerance) << "element " << i;
   }
   template <typename Record>
   std::string message(Record record) {
@@ -74,7 +75,8 @@ TEST_F(Meaning, LabelsOutsideTheClassesAreErrors) {
     InterpretInputs values = values_;
     Graph& g = *graph_;
     const Value labels = g.constant(label, DType::f64, {1});
-    EXPECT_THROW(interpret(g, {ops::softmax_cross_entropy(logits, labels, 1).loss}, values), UserError);
+    EXPECT_THROW(interpret(g, {ops::softmax_cross_entropy(logits, labels, 1).loss}, values),
+                 UserError);
     EXPECT_THROW(interpret(g, {ops::in_top_k(logits, labels, 1, 1)}, values), UserError);
   }
 }
@@ -105,13 +107,13 @@ TEST_F(Meaning, MaxPoolPositionsCountTheUnclippedWindow) {
 
 TEST_F(Meaning, CeilPoolingDropsAWindowThatWouldStartOutside) {
   EXPECT_EQ(ops::pool_size(24, 2, 2, 0, 0, true), 12);
-  EXPECT_EQ(ops::pool_size(32, 3, 2, 0, 0, true), 16);   // CIFAR-10 quick
+  EXPECT_EQ(ops::pool_size(32, 3, 2, 0, 0, true), 16);  // CIFAR-10 quick
   EXPECT_EQ(ops::pool_size(32, 3, 2, 0, 0, false), 15);
-  EXPECT_EQ(ops::pool_size(3, 2, 2, 1, 1, true), 2);     // the third would start in the padding behind
-  EXPECT_EQ(ops::pool_size(2, 3, 2, 0, 0, true), 1);     // a window larger than the image is clipped
+  EXPECT_EQ(ops::pool_size(3, 2, 2, 1, 1, true), 2);  // the third would start in the padding behind
+  EXPECT_EQ(ops::pool_size(2, 3, 2, 0, 0, true), 1);  // a window larger than the image is clipped
   EXPECT_EQ(ops::pool_size(2, 3, 2, 0, 0, false), 0);
-  EXPECT_EQ(ops::conv_size(28, 5, 1, 0, 0, 1), 24);      // LeNet
-  EXPECT_EQ(ops::conv_size(227, 11, 4, 0, 0, 1), 55);    // AlexNet
+  EXPECT_EQ(ops::conv_size(28, 5, 1, 0, 0, 1), 24);    // LeNet
+  EXPECT_EQ(ops::conv_size(227, 11, 4, 0, 0, 1), 55);  // AlexNet
   EXPECT_EQ(ops::conv_size(2, 3, 2, 0, 0, 1), 0);
 }
 
@@ -147,7 +149,8 @@ TEST_F(Meaning, ConvolutionDoesNotFlipTheKernel) {
   const Value x = in({1, 2, 3, 4}, {1, 1, 4}), w = in({1, 10}, {1, 1, 2});
   expect_near(ops::conv(x, w, {}), {21, 32, 43});
   expect_near(ops::conv(x, w, {{2}, {1}, {0}, {1}, 1}), {10, 32});
-  expect_near(ops::conv_bwd_data(in({1, 1}, {1, 1, 2}), w, {{2}, {}, {}, {}, 1}, {4}), {1, 10, 1, 10});
+  expect_near(ops::conv_bwd_data(in({1, 1}, {1, 1, 2}), w, {{2}, {}, {}, {}, 1}, {4}),
+              {1, 10, 1, 10});
 }
 
 TEST_F(Meaning, GroupsKeepChannelsApart) {
@@ -206,7 +209,8 @@ TEST_F(Meaning, IndicesAreCheckedAndRepeatsAdd) {
 
 TEST_F(Meaning, DrawsAreFunctionsOfStateOrSeed) {
   const Value seed = in({7}, {}, DType::i64), stream = in({3}, {}, DType::i64);
-  const Value a = ops::philox_uniform(seed, stream, {6}), b = ops::philox_uniform(seed, stream, {2, 2});
+  const Value a = ops::philox_uniform(seed, stream, {6}),
+              b = ops::philox_uniform(seed, stream, {2, 2});
   const Numbers longer = eval(a), shorter = eval(b);
   EXPECT_TRUE(std::equal(shorter.begin(), shorter.end(), longer.begin()));
   random::Mt19937 seeded;
@@ -229,19 +233,34 @@ TEST_F(Meaning, MessagesNameOperandsSizesAndRule) {
   const Value x = in({}, {8, 3, 32, 32}, DType::f32), w = in({}, {16, 4, 3, 3}, DType::f32);
   EXPECT_EQ(message([&] { ops::conv(x, w, {}); }),
             "conv: the weight expects 4 input channels, the image has 3\n"
-            "  x float32[8, 3, 32, 32]   w float32[16, 4, 3, 3]   activation \"none\"   dilations [1, 1]   groups 1   "
-            "pads_begin [0, 0]   pads_end [0, 0]   strides [1, 1]     rule: image.shape[1] == weight.shape[1] * groups\n"
+            "  x float32[8, 3, 32, 32]   w float32[16, 4, 3, 3]   activation \"none\"   dilations "
+            "[1, 1]   groups 1   "
+            "pads_begin [0, 0]   pads_end [0, 0]   strides [1, 1]     rule: image.shape[1] == "
+            "weight.shape[1] * groups\n"
             "  at layer \"features.0\"");
-  EXPECT_NE(message([&] { ops::add(x, in({}, {31}, DType::f32)); }).find("axis -1 has sizes 32 and 31"), std::string::npos);
-  EXPECT_NE(message([&] { ops::add(x, in({}, {}, DType::i32)); }).find("operand 0 is float32, operand 1 is int32"),
+  EXPECT_NE(
+      message([&] { ops::add(x, in({}, {31}, DType::f32)); }).find("axis -1 has sizes 32 and 31"),
+      std::string::npos);
+  EXPECT_NE(message([&] {
+              ops::add(x, in({}, {}, DType::i32));
+            }).find("operand 0 is float32, operand 1 is int32"),
             std::string::npos);
-  EXPECT_NE(message([&] { ops::max_pool(x, {{2, 2}, {2, 2}, {2, 2}, {}, false}); }).find("padding < kernel"),
+  EXPECT_NE(message([&] {
+              ops::max_pool(x, {{2, 2}, {2, 2}, {2, 2}, {}, false});
+            }).find("padding < kernel"),
             std::string::npos);
-  EXPECT_NE(message([&] { ops::conv(x, in({}, {16, 3, 33, 3}, DType::f32), {}); }).find("a kernel of 33 does not fit into 32"),
+  EXPECT_NE(message([&] {
+              ops::conv(x, in({}, {16, 3, 33, 3}, DType::f32), {});
+            }).find("a kernel of 33 does not fit into 32"),
             std::string::npos);
-  EXPECT_NE(message([&] { ops::sum(x, {4}); }).find("axes are out of range or repeated for rank 4"), std::string::npos);
-  EXPECT_NE(message([&] { ops::relu({}); }).find("relu: operand 0 is undefined"), std::string::npos);
-  EXPECT_NE(message([&] { graph_->op("conv2d", {x, w}); }).find("did you mean \"conv\""), std::string::npos);
+  EXPECT_NE(message([&] { ops::sum(x, {4}); }).find("axes are out of range or repeated for rank 4"),
+            std::string::npos);
+  EXPECT_NE(message([&] { ops::relu({}); }).find("relu: operand 0 is undefined"),
+            std::string::npos);
+  EXPECT_NE(message([&] {
+              graph_->op("conv2d", {x, w});
+            }).find("did you mean \"conv\""),
+            std::string::npos);
   EXPECT_NE(message([&] { graph_->op("input", {}); }).find("Graph::input"), std::string::npos);
 }
 

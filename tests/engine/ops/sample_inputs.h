@@ -23,15 +23,17 @@ class Splitmix {
   }
   /// In [0, 1), never within 2^-53 of 1.
   double unit() { return static_cast<double>(next() >> 11) * 0x1p-53; }
-  int64_t below(int64_t limit) { return static_cast<int64_t>(next() % static_cast<uint64_t>(limit)); }
+  int64_t below(int64_t limit) {
+    return static_cast<int64_t>(next() % static_cast<uint64_t>(limit));
+  }
 
  private:
   uint64_t state_;
 };
 
-/// Numbers of a sample's operand `operand`. `distinct` values are multiples of 0.1 plus 0.05 in random
-/// order, shifted by the operand's number: no two are equal within or between operands, none is zero, an
-/// integer or halfway between two, so no kink lies within 0.01.
+/// Numbers of a sample's operand `operand`. `distinct` values are multiples of 0.1 plus 0.05 in
+/// random order, shifted by the operand's number: no two are equal within or between operands, none
+/// is zero, an integer or halfway between two, so no kink lies within 0.01.
 inline std::vector<double> sample_numbers(const SampleInput& in, uint64_t seed, int operand) {
   Splitmix random(seed * 1000003 + static_cast<uint64_t>(operand));
   std::vector<double> out(static_cast<size_t>(in.shape.count()));
@@ -39,24 +41,37 @@ inline std::vector<double> sample_numbers(const SampleInput& in, uint64_t seed, 
     const double middle = static_cast<double>(out.size() / 2);
     for (size_t i = 0; i < out.size(); ++i)
       out[i] = 0.1 * (static_cast<double>(i) - middle) + 0.05 + 0.013 * operand;
-    for (size_t i = out.size(); i > 1; --i) std::swap(out[i - 1], out[random.below(static_cast<int64_t>(i))]);
+    for (size_t i = out.size(); i > 1; --i)
+      std::swap(out[i - 1], out[random.below(static_cast<int64_t>(i))]);
     return out;
   }
   for (double& v : out) switch (in.range) {
-      case SampleInput::positive: v = 0.5 + 1.5 * random.unit(); break;
-      case SampleInput::unit: v = 0.001 + 0.998 * random.unit(); break;
-      case SampleInput::integers: v = static_cast<double>(random.below(std::max<int64_t>(in.limit, 1))); break;
-      case SampleInput::booleans: v = static_cast<double>(random.below(2)); break;
-      case SampleInput::bytes: v = static_cast<double>(random.below(256)); break;
-      default: v = 2 * random.unit() - 1; break;
+      case SampleInput::positive:
+        v = 0.5 + 1.5 * random.unit();
+        break;
+      case SampleInput::unit:
+        v = 0.001 + 0.998 * random.unit();
+        break;
+      case SampleInput::integers:
+        v = static_cast<double>(random.below(std::max<int64_t>(in.limit, 1)));
+        break;
+      case SampleInput::booleans:
+        v = static_cast<double>(random.below(2));
+        break;
+      case SampleInput::bytes:
+        v = static_cast<double>(random.below(256));
+        break;
+      default:
+        v = 2 * random.unit() - 1;
+        break;
     }
   return out;
 }
 
 /// True for operands a derivative may be taken of.
 inline bool is_continuous(const SampleInput& in) {
-  return is_floating(in.dtype) && in.range != SampleInput::integers && in.range != SampleInput::booleans &&
-         in.range != SampleInput::bytes;
+  return is_floating(in.dtype) && in.range != SampleInput::integers &&
+         in.range != SampleInput::booleans && in.range != SampleInput::bytes;
 }
 
 /// The operand as an Array of its dtype, or of float64 when `wide` and it is continuous.
@@ -71,7 +86,8 @@ inline Array sample_array(const SampleInput& in, uint64_t seed, int operand, boo
 inline std::string sample_text(const OpDef& op, const Sample& sample) {
   std::string out = op.name() + "(";
   for (size_t i = 0; i < sample.inputs.size(); ++i)
-    out += (i ? ", " : "") + std::string(name_of(sample.inputs[i].dtype)) + sample.inputs[i].shape.text();
+    out += (i ? ", " : "") + std::string(name_of(sample.inputs[i].dtype)) +
+           sample.inputs[i].shape.text();
   return out + ") {" + sample.attrs.text() + "}";
 }
 

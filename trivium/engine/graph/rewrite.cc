@@ -18,8 +18,8 @@ bool Rewriter::mapped(Edge e) const { return values_[first_[e.node] + e.output].
 Value Rewriter::map(Edge e) const {
   const Value v = values_[first_[e.node] + e.output];
   if (!v.defined())
-    internal_error("rewrite: output {} of node {} ({}) is used before it was copied", e.output, e.node,
-                   from_.node(e.node).op->name());
+    internal_error("rewrite: output {} of node {} ({}) is used before it was copied", e.output,
+                   e.node, from_.node(e.node).op->name());
   return v;
 }
 
@@ -29,7 +29,9 @@ void Rewriter::set(Edge e, Value replacement) {
   values_[first_[e.node] + e.output] = replacement;
 }
 
-void Rewriter::enter_scope_of(int node) { to_->set_scope(from_.scope_name(from_.node(node).scope)); }
+void Rewriter::enter_scope_of(int node) {
+  to_->set_scope(from_.scope_name(from_.node(node).scope));
+}
 
 Value Rewriter::copy_leaf(const Node& node) {
   const std::string& op = node.op->name();
@@ -40,7 +42,8 @@ Value Rewriter::copy_leaf(const Node& node) {
   const Graph::NamedLeaf& leaf = (is_input ? from_.inputs() : from_.scalars())[node.literal];
   (is_input ? origins_.inputs : origins_.scalars).push_back(node.literal);
   const ValueMeta& meta = from_.meta(leaf.value);
-  return is_input ? to_->input(leaf.name, meta.shape, meta.dtype) : to_->scalar(leaf.name, meta.dtype);
+  return is_input ? to_->input(leaf.name, meta.shape, meta.dtype)
+                  : to_->scalar(leaf.name, meta.dtype);
 }
 
 Value Rewriter::copy(int node) {
@@ -72,7 +75,8 @@ void Rewriter::copy_assigns() {
     if (state.current != state.initial) to_->assign(state.cell, map(state.current));
 }
 
-std::vector<char> needed_nodes(const Graph& graph, std::span<const Value> roots, bool keep_assigns) {
+std::vector<char> needed_nodes(const Graph& graph, std::span<const Value> roots,
+                               bool keep_assigns) {
   std::vector<char> needed(graph.size(), 0);
   for (const Value& v : roots) {
     if (v.graph != &graph) internal_error("needed_nodes: a root belongs to another graph");
@@ -87,8 +91,9 @@ std::vector<char> needed_nodes(const Graph& graph, std::span<const Value> roots,
   return needed;
 }
 
-std::unique_ptr<Graph> clone_pruned(const Graph& graph, std::span<const Value> roots, bool keep_assigns,
-                                    std::vector<Value>* mapped_roots, LeafOrigins* origins) {
+std::unique_ptr<Graph> clone_pruned(const Graph& graph, std::span<const Value> roots,
+                                    bool keep_assigns, std::vector<Value>* mapped_roots,
+                                    LeafOrigins* origins) {
   const std::vector<char> needed = needed_nodes(graph, roots, keep_assigns);
   Rewriter rewriter(graph);
   for (int n = 0; n < graph.size(); ++n)

@@ -1,5 +1,5 @@
-// Copying a graph node by node: how passes make a new graph from an old one. A pass walks the old nodes
-// in order, copies most of them, and maps the values it replaces.
+// Copying a graph node by node: how passes make a new graph from an old one. A pass walks the old
+// nodes in order, copies most of them, and maps the values it replaces.
 #pragma once
 
 #include <memory>
@@ -27,8 +27,8 @@ class Rewriter {
   /// Makes `replacement`, a value of to(), stand for an old value.
   void set(Edge old_value, Value replacement);
 
-  /// Records old node `node` (leaf or op) with its mapped operands, under its old scope, and maps its
-  /// outputs. Returns the first one.
+  /// Records old node `node` (leaf or op) with its mapped operands, under its old scope, and maps
+  /// its outputs. Returns the first one.
   Value copy(int node);
   /// The same with other operands or attributes; shapes are inferred afresh.
   Value copy(int node, std::span<const Value> operands);
@@ -47,7 +47,7 @@ class Rewriter {
 
   const Graph& from_;
   std::unique_ptr<Graph> to_;
-  std::vector<int32_t> first_;   // per old node: index of its first output in values_
+  std::vector<int32_t> first_;  // per old node: index of its first output in values_
   std::vector<Value> values_;
   LeafOrigins origins_;
 };
@@ -56,9 +56,10 @@ class Rewriter {
 std::vector<char> needed_nodes(const Graph& graph, std::span<const Value> roots, bool keep_assigns);
 
 /// A copy with only what `roots` (and the assignments, when `keep_assigns`) need, leaves included.
-/// `mapped_roots`, when given, receives the roots in the copy, `origins` where its leaves come from.
-std::unique_ptr<Graph> clone_pruned(const Graph& graph, std::span<const Value> roots, bool keep_assigns,
-                                    std::vector<Value>* mapped_roots = nullptr,
+/// `mapped_roots`, when given, receives the roots in the copy, `origins` where its leaves come
+/// from.
+std::unique_ptr<Graph> clone_pruned(const Graph& graph, std::span<const Value> roots,
+                                    bool keep_assigns, std::vector<Value>* mapped_roots = nullptr,
                                     LeafOrigins* origins = nullptr);
 
 }  // namespace trivium

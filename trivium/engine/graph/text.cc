@@ -9,7 +9,8 @@
 namespace trivium {
 namespace {
 
-/// Constants up to this many elements are written as numbers, longer ones as the hex of their bytes.
+/// Constants up to this many elements are written as numbers, longer ones as the hex of their
+/// bytes.
 constexpr int64_t kInlineElements = 16;
 
 std::string quoted(const std::string& text) {
@@ -28,7 +29,8 @@ std::string quoted(const std::string& text) {
 
 bool plain_word(const std::string& text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("_./-:").find(c) != std::string_view::npos;
+    return std::isalnum(static_cast<unsigned char>(c)) ||
+           std::string_view("_./-:").find(c) != std::string_view::npos;
   });
 }
 
@@ -41,7 +43,8 @@ std::string number(const Array& a, int64_t i) {
 
 /// Numbers when every one reads back to the same bits, else hex.
 std::string constant_text(const Array& a) {
-  bool numbers = a.count() <= kInlineElements && a.dtype() != DType::f16 && a.dtype() != DType::bf16;
+  bool numbers =
+      a.count() <= kInlineElements && a.dtype() != DType::f16 && a.dtype() != DType::bf16;
   for (int64_t i = 0; numbers && i < a.count(); ++i) numbers = !std::isnan(a.at(i));
   if (!numbers) {
     std::string out = "0x";
@@ -79,7 +82,8 @@ class Printer {
   }
 
   std::string reference(Edge e) const {
-    return e.output == 0 ? fmt::format("%{}", number_[e.node]) : fmt::format("%{}.{}", number_[e.node], e.output);
+    return e.output == 0 ? fmt::format("%{}", number_[e.node])
+                         : fmt::format("%{}.{}", number_[e.node], e.output);
   }
 
  private:
@@ -117,7 +121,8 @@ class Printer {
       out += leaf(node);
     } else {
       out += node.op->name() + "(";
-      for (size_t i = 0; i < node.inputs.size(); ++i) out += (i ? ", " : "") + reference(node.inputs[i]);
+      for (size_t i = 0; i < node.inputs.size(); ++i)
+        out += (i ? ", " : "") + reference(node.inputs[i]);
       out += ")";
       if (!node.attrs->empty()) out += " {" + node.attrs->text() + "}";
     }
@@ -142,7 +147,8 @@ class NeedOrder {
 
   void visit(int root) {
     if (seen_[root]) return;
-    std::vector<std::pair<int, size_t>> path{{root, 0}};  // node and its next operand: no recursion, graphs are deep
+    std::vector<std::pair<int, size_t>> path{
+        {root, 0}};  // node and its next operand: no recursion, graphs are deep
     seen_[root] = 1;
     while (!path.empty()) {
       auto& [n, next] = path.back();

@@ -3,11 +3,12 @@
 //   %0 = input "data" : float32[64, 1, 28, 28]
 //   %1 = cell @0 "conv1.weight" : float32[20, 1, 5, 5]
 //   %2 = constant [0.5] : float32[]
-//   %3 = conv(%0, %1) {activation="none", groups=1, strides=[1, 1], …} : float32[64, 20, 24, 24]  # conv1
+//   %3 = conv(%0, %1) {groups=1, strides=[1, 1], …} : float32[64, 20, 24, 24]  # conv1
 //   %4 = max_pool(%3) {…} : float32[64, 20, 12, 12], uint8[64, 20, 12, 12]
 //   assign @0 "conv1.weight" = %9.1
 //
-// Output k > 0 of a node is written %n.k; the scope follows #. Contents of Cells are not part of the text.
+// Output k > 0 of a node is written %n.k; the scope follows #. Contents of Cells are not part of
+// the text.
 #pragma once
 
 #include <memory>
@@ -22,13 +23,13 @@ namespace trivium {
 /// Stable: the same graph gives the same text.
 std::string to_text(const Graph& graph);
 
-/// The graph a text describes: to_text of it is the text again. Cells hold zeros. UserError with line and
-/// column when the text is wrong, also where the shapes written differ from those the ops give. Safe for
-/// text from anywhere.
+/// The graph a text describes: to_text of it is the text again. Cells hold zeros. UserError with
+/// line and column when the text is wrong, also where the shapes written differ from those the ops
+/// give. Safe for text from anywhere.
 std::unique_ptr<Graph> parse_text(std::string_view text);
 
-/// What `fetches` and the assignments compute, without names and scopes, numbered in the order in which
-/// operands are first needed: equal for equal computations, whatever the order of recording.
+/// What `fetches` and the assignments compute, without names and scopes, numbered in the order in
+/// which operands are first needed: equal for equal computations, whatever the order of recording.
 std::string canonical_text(const Graph& graph, std::span<const Value> fetches);
 
 }  // namespace trivium

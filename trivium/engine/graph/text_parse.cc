@@ -1,5 +1,5 @@
-// Reading graphs from text: one pass over lines, each re-recorded through Graph::op, so that everything a
-// user's program must obey is checked here too.
+// Reading graphs from text: one pass over lines, each re-recorded through Graph::op, so that
+// everything a user's program must obey is checked here too.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -10,7 +10,8 @@
 namespace trivium {
 namespace {
 
-/// Bounds for text from anywhere: sizes of axes, and bytes of all Cells together (they are allocated).
+/// Bounds for text from anywhere: sizes of axes, and bytes of all Cells together (they are
+/// allocated).
 constexpr int64_t kMostAxisSize = int64_t{1} << 31;
 constexpr int64_t kMostCellBytes = int64_t{1} << 32;
 
@@ -51,7 +52,8 @@ class Cursor {
   }
   std::string word() {
     skip_blanks();
-    const auto w = take_while([](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; });
+    const auto w =
+        take_while([](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; });
     if (w.empty()) fail("a name expected");
     return std::string(w);
   }
@@ -60,7 +62,9 @@ class Cursor {
     user_error("graph text:{}:{}: {}", line, column, message);
   }
   int line() const { return line_; }
-  size_t column() const { return std::min(at_, text_.size()) - std::min(line_start_, text_.size()) + 1; }
+  size_t column() const {
+    return std::min(at_, text_.size()) - std::min(line_start_, text_.size()) + 1;
+  }
 
  private:
   std::string_view text_;
@@ -97,14 +101,16 @@ class Parser {
     const auto digits = cursor_.take_while(number_char);
     int64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc() || end != digits.data() + digits.size()) cursor_.fail("an integer expected");
+    if (error != std::errc() || end != digits.data() + digits.size())
+      cursor_.fail("an integer expected");
     return value;
   }
   template <typename T>
   T real_of(std::string_view digits) {
     T value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (error != std::errc() || end != digits.data() + digits.size()) cursor_.fail("a number expected");
+    if (error != std::errc() || end != digits.data() + digits.size())
+      cursor_.fail("a number expected");
     return value;
   }
   std::string_view number_text() {
@@ -113,7 +119,8 @@ class Parser {
   }
   int index(size_t count, const char* what) {
     const int64_t i = integer();
-    if (i < 0 || static_cast<size_t>(i) >= count) cursor_.fail(fmt::format("{} {} does not exist (yet)", what, i));
+    if (i < 0 || static_cast<size_t>(i) >= count)
+      cursor_.fail(fmt::format("{} {} does not exist (yet)", what, i));
     return static_cast<int>(i);
   }
 
@@ -213,19 +220,23 @@ class Parser {
       cursor_.fail(e.what());
     }
     const std::vector<int64_t> sizes = integers();
-    if (sizes.size() > Shape::kMaxRank) cursor_.fail(fmt::format("rank {}, at most {} supported", sizes.size(), Shape::kMaxRank));
+    if (sizes.size() > Shape::kMaxRank)
+      cursor_.fail(fmt::format("rank {}, at most {} supported", sizes.size(), Shape::kMaxRank));
     for (int64_t size : sizes)
-      if (size < 0 || size > kMostAxisSize) cursor_.fail(fmt::format("size {}: 0 to {} expected", size, kMostAxisSize));
+      if (size < 0 || size > kMostAxisSize)
+        cursor_.fail(fmt::format("size {}: 0 to {} expected", size, kMostAxisSize));
     m.shape = Shape(sizes);
     int64_t bytes = 0;
-    if (__builtin_mul_overflow(checked_count(m.shape), static_cast<int64_t>(size_of(m.dtype)), &bytes))
+    if (__builtin_mul_overflow(checked_count(m.shape), static_cast<int64_t>(size_of(m.dtype)),
+                               &bytes))
       cursor_.fail("the value does not fit in 64 bits of bytes");
     return m;
   }
   int64_t checked_count(const Shape& shape) {
     int64_t count = 1;
     for (int64_t size : shape)
-      if (__builtin_mul_overflow(count, size, &count)) cursor_.fail("the number of elements does not fit in 64 bits");
+      if (__builtin_mul_overflow(count, size, &count))
+        cursor_.fail("the number of elements does not fit in 64 bits");
     return count;
   }
   /// "@0" and, unless absent, the name.
@@ -237,7 +248,8 @@ class Parser {
   }
   CellRef make_cell(int64_t index, const std::string& name, const ValueMeta& m) {
     if (index != static_cast<int64_t>(cells_.size()))
-      cursor_.fail(fmt::format("cell @{} expected, the cells are numbered in order", cells_.size()));
+      cursor_.fail(
+          fmt::format("cell @{} expected, the cells are numbered in order", cells_.size()));
     cell_bytes_ += checked_count(m.shape) * static_cast<int64_t>(size_of(m.dtype));
     if (cell_bytes_ < 0 || cell_bytes_ > kMostCellBytes)
       cursor_.fail(fmt::format("the cells take more than {} bytes", kMostCellBytes));
@@ -261,7 +273,8 @@ class Parser {
   void node_line() {
     if (assigning_) cursor_.fail("assignments come last");
     cursor_.expect('%');
-    if (integer() != graph_->size()) cursor_.fail(fmt::format("node %{} expected: lines are numbered in order", graph_->size()));
+    if (integer() != graph_->size())
+      cursor_.fail(fmt::format("node %{} expected: lines are numbered in order", graph_->size()));
     cursor_.expect('=');
     const std::string op = cursor_.word();
     if (op == "input" || op == "scalar" || op == "constant" || op == "cell") return leaf_line(op);
@@ -294,7 +307,8 @@ class Parser {
     if (!cursor_.try_char('#')) return "";
     cursor_.skip_blanks();
     if (cursor_.peek() == '"') return string();
-    return std::string(cursor_.take_while([](char c) { return c != '\n' && c != ' ' && c != '\r'; }));
+    return std::string(
+        cursor_.take_while([](char c) { return c != '\n' && c != ' ' && c != '\r'; }));
   }
   void compare(Value first, const std::vector<ValueMeta>& written, int line, size_t column) {
     const int outputs = graph_->node(first.node).outputs;
@@ -346,7 +360,8 @@ class Parser {
     if (cursor_.peek() == '0') {
       cursor_.next();
       if (cursor_.next() != 'x') cursor_.fail("0x and hex digits, or [numbers], expected");
-      hex_ = cursor_.take_while([](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+      hex_ = cursor_.take_while(
+          [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
       is_hex_ = true;
       return;
     }
@@ -387,7 +402,8 @@ class Parser {
   void store_integer(Array& a, int64_t i, std::string_view text) {
     int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size()) user_error("an integer expected, {} received", text);
+    if (error != std::errc() || end != text.data() + text.size())
+      user_error("an integer expected, {} received", text);
     if (a.dtype() == DType::i64) {
       a.data<int64_t>()[i] = value;
       return;

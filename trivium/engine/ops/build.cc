@@ -18,7 +18,8 @@ Value record(const char* op, std::initializer_list<Value> operands, const Attrs&
 }
 
 /// Operands of which the last `optional` ones may be undefined.
-Value record_optional(const char* op, std::vector<Value> operands, int optional, const Attrs& attrs) {
+Value record_optional(const char* op, std::vector<Value> operands, int optional,
+                      const Attrs& attrs) {
   for (; optional > 0 && !operands.back().defined(); --optional) operands.pop_back();
   return record(op, operands, attrs);
 }
@@ -144,15 +145,20 @@ Value rdiv(double a, Value b) { return div(literal(b, a), b); }
 
 Value sum(Value x, Ints axes, bool keep_dims) { return reduction("sum", x, axes, keep_dims); }
 Value mean(Value x, Ints axes, bool keep_dims) { return reduction("mean", x, axes, keep_dims); }
-Value reduce_max(Value x, Ints axes, bool keep_dims) { return reduction("reduce_max", x, axes, keep_dims); }
-Value reduce_min(Value x, Ints axes, bool keep_dims) { return reduction("reduce_min", x, axes, keep_dims); }
+Value reduce_max(Value x, Ints axes, bool keep_dims) {
+  return reduction("reduce_max", x, axes, keep_dims);
+}
+Value reduce_min(Value x, Ints axes, bool keep_dims) {
+  return reduction("reduce_min", x, axes, keep_dims);
+}
 Value prod(Value x, Ints axes, bool keep_dims) { return reduction("prod", x, axes, keep_dims); }
 Value sum_to(Value x, const Shape& shape) {
   if (x.defined() && x.shape() == shape) return x;
   return record("sum_to", {x}, {{"shape", shape.vec()}});
 }
 Value argmax(Value x, int axis, bool keep_dims, const std::string& tie) {
-  return record("argmax", {x}, {{"axis", axis_for(x, axis)}, {"keep_dims", keep_dims}, {"tie", tie}});
+  return record("argmax", {x},
+                {{"axis", axis_for(x, axis)}, {"keep_dims", keep_dims}, {"tie", tie}});
 }
 TopK top_k(Value x, int64_t k, int axis, const std::string& tie) {
   const Value values = record("top_k", {x}, {{"k", k}, {"axis", axis_for(x, axis)}, {"tie", tie}});
@@ -196,9 +202,11 @@ Value lrn(Value x, int64_t size, double alpha, double beta, double k) {
 }
 
 Value softmax(Value x, int axis) { return record("softmax", {x}, {{"axis", axis_for(x, axis)}}); }
-Value log_softmax(Value x, int axis) { return record("log_softmax", {x}, {{"axis", axis_for(x, axis)}}); }
-CrossEntropy softmax_cross_entropy(Value logits, Value labels, int axis, double floor, bool has_ignore,
-                                   int64_t ignore_label) {
+Value log_softmax(Value x, int axis) {
+  return record("log_softmax", {x}, {{"axis", axis_for(x, axis)}});
+}
+CrossEntropy softmax_cross_entropy(Value logits, Value labels, int axis, double floor,
+                                   bool has_ignore, int64_t ignore_label) {
   const Value loss = record("softmax_cross_entropy", {logits, labels},
                             {{"axis", axis_for(logits, axis)},
                              {"floor", floor},
@@ -258,11 +266,14 @@ Draw mt19937_uniform(Value state, const Shape& shape, double lo, double hi) {
 Draw mt19937_gaussian(Value state, const Shape& shape, double mean, double stddev) {
   return draw("mt19937_gaussian", state, shape, {{"mean", mean}, {"stddev", stddev}});
 }
-Draw mt19937_sparse_gaussian(Value state, const Shape& shape, double mean, double stddev, int64_t sparse) {
+Draw mt19937_sparse_gaussian(Value state, const Shape& shape, double mean, double stddev,
+                             int64_t sparse) {
   return draw("mt19937_sparse_gaussian", state, shape,
               {{"mean", mean}, {"stddev", stddev}, {"sparse", sparse}});
 }
-Draw mt19937_unitball(Value state, const Shape& shape) { return draw("mt19937_unitball", state, shape, {}); }
+Draw mt19937_unitball(Value state, const Shape& shape) {
+  return draw("mt19937_unitball", state, shape, {});
+}
 Draw mt19937_bernoulli(Value state, const Shape& shape, double keep) {
   return draw("mt19937_bernoulli", state, shape, {{"keep", keep}});
 }

@@ -1,5 +1,5 @@
-// Convolution and its two gradients. One sum over (n, o, c, places, taps) is read three ways, so each op
-// is the gradient of the others and derivatives of any order stay inside the family.
+// Convolution and its two gradients. One sum over (n, o, c, places, taps) is read three ways, so
+// each op is the gradient of the others and derivatives of any order stay inside the family.
 #include <algorithm>
 
 #include "trivium/engine/ops/families.h"
@@ -8,7 +8,8 @@
 namespace trivium::ops {
 namespace {
 
-constexpr const char* kSizeRule = "out = floor((in + begin + end - (dilation * (kernel - 1) + 1)) / stride) + 1";
+constexpr const char* kSizeRule =
+    "out = floor((in + begin + end - (dilation * (kernel - 1) + 1)) / stride) + 1";
 
 /// Everything of shape [N, C, in…], [O, C/groups, kernel…] and [N, O, out…] that loops need.
 struct ConvShape {
@@ -43,14 +44,16 @@ int64_t out_size(const InferCtx& c, int i, int64_t in, int64_t kernel) {
   const int64_t out = conv_size(in, kernel, a.integers("strides")[i], a.integers("pads_begin")[i],
                                 a.integers("pads_end")[i], a.integers("dilations")[i]);
   if (kernel < 1 || out < 1)
-    c.fail(fmt::format("a kernel of {} does not fit into {} along spatial axis {}", kernel, in, i), kSizeRule);
+    c.fail(fmt::format("a kernel of {} does not fit into {} along spatial axis {}", kernel, in, i),
+           kSizeRule);
   return out;
 }
 
 void check_channels(const InferCtx& c, int64_t channels, int64_t per_group, int64_t outputs) {
   const int64_t groups = c.attrs().integer("groups");
   if (per_group * groups != channels)
-    c.fail(fmt::format("the weight expects {} input channels, the image has {}", per_group * groups, channels),
+    c.fail(fmt::format("the weight expects {} input channels, the image has {}", per_group * groups,
+                       channels),
            "image.shape[1] == weight.shape[1] * groups");
   if (outputs % groups != 0)
     c.fail(fmt::format("{} output channels do not divide into {} groups", outputs, groups),
@@ -72,7 +75,8 @@ void infer_conv(InferCtx& c) {
   Shape y{x[0], w[0]};
   for (int i = 0; i < x.rank() - 2; ++i) y.push_back(out_size(c, i, x[i + 2], w[i + 2]));
   if (c.inputs() == 3)
-    c.require(c.shape(2) == Shape{w[0]}, fmt::format("bias of {} expected", w[0]), "bias.shape == [O]");
+    c.require(c.shape(2) == Shape{w[0]}, fmt::format("bias of {} expected", w[0]),
+              "bias.shape == [O]");
   const std::string& activation = c.attrs().string("activation");
   c.require(activation == "none" || activation == "relu", "activation is \"" + activation + "\"",
             "\"none\" or \"relu\"");
@@ -86,13 +90,16 @@ void infer_bwd_data(InferCtx& c) {
   check_common(c, rank);
   const auto& spatial = require_integers(c, "spatial", rank, 1);
   if (dy[1] != w[0])
-    c.fail(fmt::format("dy has {} channels, the weight has {} outputs", dy[1], w[0]), "dy.shape[1] == weight.shape[0]");
+    c.fail(fmt::format("dy has {} channels, the weight has {} outputs", dy[1], w[0]),
+           "dy.shape[1] == weight.shape[0]");
   check_channels(c, w[1] * c.attrs().integer("groups"), w[1], w[0]);
   Shape x{dy[0], w[1] * c.attrs().integer("groups")};
   for (int i = 0; i < rank; ++i) {
     const int64_t out = out_size(c, i, spatial[i], w[i + 2]);
     if (out != dy[i + 2])
-      c.fail(fmt::format("spatial axis {} of {} gives {}, dy has {}", i, spatial[i], out, dy[i + 2]), kSizeRule);
+      c.fail(
+          fmt::format("spatial axis {} of {} gives {}, dy has {}", i, spatial[i], out, dy[i + 2]),
+          kSizeRule);
     x.push_back(spatial[i]);
   }
   c.output(x, c.dtype(0));
@@ -105,26 +112,33 @@ void infer_bwd_weights(InferCtx& c) {
   check_common(c, rank);
   const auto& kernel = require_integers(c, "kernel", rank, 1);
   const int64_t groups = c.attrs().integer("groups");
-  c.require(x[0] == dy[0], fmt::format("batches of {} and {}", x[0], dy[0]), "x.shape[0] == dy.shape[0]");
-  c.require(x[1] % groups == 0, fmt::format("{} channels do not divide into {} groups", x[1], groups));
+  c.require(x[0] == dy[0], fmt::format("batches of {} and {}", x[0], dy[0]),
+            "x.shape[0] == dy.shape[0]");
+  c.require(x[1] % groups == 0,
+            fmt::format("{} channels do not divide into {} groups", x[1], groups));
   check_channels(c, x[1], x[1] / groups, dy[1]);
   Shape w{dy[1], x[1] / groups};
   for (int i = 0; i < rank; ++i) {
     const int64_t out = out_size(c, i, x[i + 2], kernel[i]);
     if (out != dy[i + 2])
-      c.fail(fmt::format("spatial axis {} of {} gives {}, dy has {}", i, x[i + 2], out, dy[i + 2]), kSizeRule);
+      c.fail(fmt::format("spatial axis {} of {} gives {}, dy has {}", i, x[i + 2], out, dy[i + 2]),
+             kSizeRule);
     w.push_back(kernel[i]);
   }
   c.output(w, c.dtype(0));
 }
 
 ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Attrs& a) {
-  return {x[0], x[1], w[0], a.integer("groups"),
-          {spatial_of(x), spatial_of(y), spatial_of(w), a.integers("strides"), a.integers("pads_begin"),
-           a.integers("dilations")}};
+  return {x[0],
+          x[1],
+          w[0],
+          a.integer("groups"),
+          {spatial_of(x), spatial_of(y), spatial_of(w), a.integers("strides"),
+           a.integers("pads_begin"), a.integers("dilations")}};
 }
 
-/// Visits (x place, y place, tap) as offsets inside one channel plane; taps in the padding are left out.
+/// Visits (x place, y place, tap) as offsets inside one channel plane; taps in the padding are left
+/// out.
 template <typename Body>
 void for_each_tap(const Window& g, Body&& body) {
   int64_t out = 0;
@@ -148,7 +162,8 @@ void for_each_tap(const Window& g, Body&& body) {
 /// Visits the offsets (x, w, y) of every product of the convolution.
 template <typename Body>
 void for_each_product(const ConvShape& s, Body&& body) {
-  const int64_t in = product(s.window.in), out = product(s.window.out), taps = product(s.window.kernel);
+  const int64_t in = product(s.window.in), out = product(s.window.out),
+                taps = product(s.window.kernel);
   const int64_t c_per_group = s.c / s.groups, o_per_group = s.o / s.groups;
   for (int64_t n = 0; n < s.n; ++n)
     for (int64_t o = 0; o < s.o; ++o)
@@ -166,10 +181,12 @@ void reference_conv(RefCtx& r) {
   RefTensor& y = *r.out[0];
   if (r.in.size() == 3) {
     const int64_t plane = y.shape.count(2);
-    for (size_t i = 0; i < y.data.size(); ++i) y.data[i] = r.in[2]->data[static_cast<int64_t>(i) / plane % w.shape[0]];
+    for (size_t i = 0; i < y.data.size(); ++i)
+      y.data[i] = r.in[2]->data[static_cast<int64_t>(i) / plane % w.shape[0]];
   }
-  for_each_product(conv_shape(x.shape, w.shape, y.shape, r.attrs),
-                   [&](int64_t xi, int64_t wi, int64_t yi) { y.data[yi] += x.data[xi] * w.data[wi]; });
+  for_each_product(
+      conv_shape(x.shape, w.shape, y.shape, r.attrs),
+      [&](int64_t xi, int64_t wi, int64_t yi) { y.data[yi] += x.data[xi] * w.data[wi]; });
   if (r.attrs.string("activation") == "relu")
     for (double& v : y.data) v = apply(ScalarOp::relu, v);
 }
@@ -177,20 +194,22 @@ void reference_conv(RefCtx& r) {
 void reference_bwd_data(RefCtx& r) {
   const RefTensor &dy = *r.in[0], &w = *r.in[1];
   RefTensor& x = *r.out[0];
-  for_each_product(conv_shape(x.shape, w.shape, dy.shape, r.attrs),
-                   [&](int64_t xi, int64_t wi, int64_t yi) { x.data[xi] += dy.data[yi] * w.data[wi]; });
+  for_each_product(
+      conv_shape(x.shape, w.shape, dy.shape, r.attrs),
+      [&](int64_t xi, int64_t wi, int64_t yi) { x.data[xi] += dy.data[yi] * w.data[wi]; });
 }
 
 void reference_bwd_weights(RefCtx& r) {
   const RefTensor &x = *r.in[0], &dy = *r.in[1];
   RefTensor& w = *r.out[0];
-  for_each_product(conv_shape(x.shape, w.shape, dy.shape, r.attrs),
-                   [&](int64_t xi, int64_t wi, int64_t yi) { w.data[wi] += x.data[xi] * dy.data[yi]; });
+  for_each_product(
+      conv_shape(x.shape, w.shape, dy.shape, r.attrs),
+      [&](int64_t xi, int64_t wi, int64_t yi) { w.data[wi] += x.data[xi] * dy.data[yi]; });
 }
 
 ConvAttrs attrs_of(const Attrs& a) {
-  return {a.integers("strides"), a.integers("pads_begin"), a.integers("pads_end"), a.integers("dilations"),
-          a.integer("groups")};
+  return {a.integers("strides"), a.integers("pads_begin"), a.integers("pads_end"),
+          a.integers("dilations"), a.integer("groups")};
 }
 
 void grad_conv(GradCtx& c) {
@@ -226,7 +245,11 @@ Cost conv_flops(const Shape& w, const Shape& y) {
 }
 
 Attrs sample_attrs(Ints strides, Ints begin, Ints end, Ints dilations, int64_t groups) {
-  return {{"strides", strides}, {"pads_begin", begin}, {"pads_end", end}, {"dilations", dilations}, {"groups", groups}};
+  return {{"strides", strides},
+          {"pads_begin", begin},
+          {"pads_end", end},
+          {"dilations", dilations},
+          {"groups", groups}};
 }
 
 struct SampleShape {
@@ -235,11 +258,15 @@ struct SampleShape {
 };
 
 std::vector<SampleShape> sample_shapes() {
-  return {{{2, 3, 5, 4}, {4, 3, 3, 2}, {2, 4, 3, 3}, sample_attrs({1, 1}, {0, 0}, {0, 0}, {1, 1}, 1)},
-          {{1, 4, 5, 6}, {4, 2, 3, 3}, {1, 4, 3, 3}, sample_attrs({2, 2}, {1, 1}, {1, 1}, {1, 1}, 2)},
-          {{1, 2, 6, 7}, {3, 2, 2, 3}, {1, 3, 3, 4}, sample_attrs({2, 1}, {0, 1}, {1, 0}, {2, 2}, 1)},
-          {{2, 3, 6}, {3, 1, 3}, {2, 3, 3}, sample_attrs({2}, {1}, {0}, {1}, 3)},
-          {{1, 1, 3, 4, 3}, {2, 1, 2, 2, 2}, {1, 2, 2, 3, 2}, sample_attrs({1, 1, 1}, {0, 0, 0}, {0, 0, 0}, {1, 1, 1}, 1)}};
+  return {
+      {{2, 3, 5, 4}, {4, 3, 3, 2}, {2, 4, 3, 3}, sample_attrs({1, 1}, {0, 0}, {0, 0}, {1, 1}, 1)},
+      {{1, 4, 5, 6}, {4, 2, 3, 3}, {1, 4, 3, 3}, sample_attrs({2, 2}, {1, 1}, {1, 1}, {1, 1}, 2)},
+      {{1, 2, 6, 7}, {3, 2, 2, 3}, {1, 3, 3, 4}, sample_attrs({2, 1}, {0, 1}, {1, 0}, {2, 2}, 1)},
+      {{2, 3, 6}, {3, 1, 3}, {2, 3, 3}, sample_attrs({2}, {1}, {0}, {1}, 3)},
+      {{1, 1, 3, 4, 3},
+       {2, 1, 2, 2, 2},
+       {1, 2, 2, 3, 2},
+       sample_attrs({1, 1, 1}, {0, 0, 0}, {0, 0, 0}, {1, 1, 1}, 1)}};
 }
 
 std::vector<Sample> conv_samples() {
@@ -274,8 +301,12 @@ std::vector<Sample> bwd_weights_samples() {
 
 void define_conv(OpRegistry& ops) {
   conv_record(ops, "conv")
-      .summary("Convolution (cross-correlation: the kernel is not flipped) with zero padding, any number of spatial axes.")
-      .formula("y[n, o, p] = activation(bias[o] + sum over c, t of x[n, c, p * stride - begin + t * dilation] * w[o, c, t])")
+      .summary(
+          "Convolution (cross-correlation: the kernel is not flipped) with zero padding, any "
+          "number of spatial axes.")
+      .formula(
+          "y[n, o, p] = activation(bias[o] + sum over c, t of x[n, c, p * stride - begin + t * "
+          "dilation] * w[o, c, t])")
       .input("x", "floating [N, C, spatial…]")
       .input("w", "[O, C / groups, kernel…]")
       .optional_input("bias", "[O]")
@@ -289,7 +320,9 @@ void define_conv(OpRegistry& ops) {
       })
       .samples(conv_samples());
   conv_record(ops, "conv_bwd_data")
-      .summary("Gradient of conv for its image: spreads dy through the kernel. Also the forward of deconvolution.")
+      .summary(
+          "Gradient of conv for its image: spreads dy through the kernel. Also the forward of "
+          "deconvolution.")
       .formula("x[n, c, p * stride - begin + t * dilation] += dy[n, o, p] * w[o, c, t]")
       .input("dy", "floating [N, O, out…]")
       .input("w", "[O, C / groups, kernel…]")
@@ -304,7 +337,8 @@ void define_conv(OpRegistry& ops) {
       .samples(bwd_data_samples());
   conv_record(ops, "conv_bwd_weights")
       .summary("Gradient of conv for its weight.")
-      .formula("w[o, c, t] = sum over n, p of x[n, c, p * stride - begin + t * dilation] * dy[n, o, p]")
+      .formula(
+          "w[o, c, t] = sum over n, p of x[n, c, p * stride - begin + t * dilation] * dy[n, o, p]")
       .input("x", "floating [N, C, spatial…]")
       .input("dy", "[N, O, out…]")
       .required_attr("kernel", Ints{}, "spatial sizes of the weight; conv with them must give out")

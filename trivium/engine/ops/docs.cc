@@ -12,7 +12,8 @@ std::vector<const OpDef*> sorted_ops() {
   register_all();
   std::vector<const OpDef*> all;
   for (const auto& op : OpRegistry::instance().all()) all.push_back(op.get());
-  std::sort(all.begin(), all.end(), [](const OpDef* a, const OpDef* b) { return a->name() < b->name(); });
+  std::sort(all.begin(), all.end(),
+            [](const OpDef* a, const OpDef* b) { return a->name() < b->name(); });
   return all;
 }
 
@@ -23,8 +24,10 @@ std::string operand_line(const OpDef::Operand& operand, const char* role) {
 }
 
 std::string attr_line(const OpDef::Attr& attr) {
-  const std::string fallback = attr.fallback ? "default `" + attr_text(*attr.fallback) + "`" : "required";
-  return fmt::format("- attribute `{}` ({}, {}): {}\n", attr.name, attr_type_name(attr.type), fallback, attr.doc);
+  const std::string fallback =
+      attr.fallback ? "default `" + attr_text(*attr.fallback) + "`" : "required";
+  return fmt::format("- attribute `{}` ({}, {}): {}\n", attr.name, attr_type_name(attr.type),
+                     fallback, attr.doc);
 }
 
 std::string properties(const OpDef& op) {
@@ -55,8 +58,10 @@ std::string ops_markdown() {
       "# Ops\n\n"
       "What every op means. This page is made from the op records in `trivium/engine/ops` by\n"
       "`trivium ops --markdown`; change the record, not the page.\n\n"
-      "Shapes are row-major and static; operands have one dtype unless said otherwise; `[N, C, spatial…]` is\n"
-      "the order of images. Mistakes are reported when the op is recorded, with operands, attributes and rule.\n\n";
+      "Shapes are row-major and static; operands have one dtype unless said otherwise; `[N, C, "
+      "spatial…]` is\n"
+      "the order of images. Mistakes are reported when the op is recorded, with operands, "
+      "attributes and rule.\n\n";
   std::vector<std::string> links;
   const std::vector<const OpDef*> all = sorted_ops();
   for (const OpDef* op : all) links.push_back(fmt::format("[{0}](#{0})", op->name()));

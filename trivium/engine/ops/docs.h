@@ -5,8 +5,8 @@
 
 namespace trivium::ops {
 
-/// Markdown, one section an op in alphabetical order. docs/ops.md is this text; `trivium ops --markdown`
-/// prints it.
+/// Markdown, one section an op in alphabetical order. docs/ops.md is this text; `trivium ops
+/// --markdown` prints it.
 std::string ops_markdown();
 
 }  // namespace trivium::ops

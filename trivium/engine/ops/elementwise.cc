@@ -1,4 +1,5 @@
-// Elementwise ops. The meaning of each is its row in core/scalar_op; here are operands and gradients.
+// Elementwise ops. The meaning of each is its row in core/scalar_op; here are operands and
+// gradients.
 #include "trivium/engine/ops/elementwise.h"
 
 #include <cmath>
@@ -13,7 +14,8 @@ namespace {
 void infer_elementwise(InferCtx& c, ScalarOp op, Operands operands) {
   const int arity = arity_of(op), first = op == ScalarOp::select ? 1 : 0;
   if (first == 1 && c.dtype(0) != DType::bool_)
-    c.fail(fmt::format("the condition is {}, bool is expected", name_of(c.dtype(0))), "compare it with something");
+    c.fail(fmt::format("the condition is {}, bool is expected", name_of(c.dtype(0))),
+           "compare it with something");
   Shape shape = c.shape(0);
   for (int i = first; i < arity; ++i) {
     if (operands == Operands::floating) require_floating(c, i);
@@ -27,8 +29,8 @@ void infer_elementwise(InferCtx& c, ScalarOp op, Operands operands) {
     const int common = std::min(shape.rank(), other.rank());
     for (int k = 1; k <= common; ++k)
       if (shape[-k] != other[-k] && shape[-k] != 1 && other[-k] != 1)
-        c.fail(fmt::format("shapes {} and {} do not broadcast: axis -{} has sizes {} and {}", shape.text(),
-                           other.text(), k, shape[-k], other[-k]),
+        c.fail(fmt::format("shapes {} and {} do not broadcast: axis -{} has sizes {} and {}",
+                           shape.text(), other.text(), k, shape[-k], other[-k]),
                "sizes counted from the last axis are equal or 1");
     shape = broadcast_shapes(shape, other);
   }
@@ -52,7 +54,9 @@ SampleInput::Range range_of(Operands operands) {
   return operands == Operands::truth ? SampleInput::booleans : SampleInput::distinct;
 }
 
-DType sample_dtype(Operands operands) { return operands == Operands::truth ? DType::bool_ : DType::f32; }
+DType sample_dtype(Operands operands) {
+  return operands == Operands::truth ? DType::bool_ : DType::f32;
+}
 
 std::vector<Sample> default_samples(ScalarOp op, Operands operands) {
   const auto range = range_of(operands);
@@ -60,17 +64,22 @@ std::vector<Sample> default_samples(ScalarOp op, Operands operands) {
   if (op == ScalarOp::select) {
     const SampleInput condition({2, 3}, SampleInput::booleans, DType::bool_);
     return {{{condition, SampleInput({2, 3}, range), SampleInput({2, 3}, range)}, {}},
-            {{SampleInput({3}, SampleInput::booleans, DType::bool_), SampleInput({2, 1}, range), SampleInput({}, range)}, {}}};
+            {{SampleInput({3}, SampleInput::booleans, DType::bool_), SampleInput({2, 1}, range),
+              SampleInput({}, range)},
+             {}}};
   }
   if (arity_of(op) == 1)
-    return {{{SampleInput({2, 3}, range, d)}, {}}, {{SampleInput({}, range, d)}, {}},
-            {{SampleInput({0, 2}, range, d)}, {}}, {{SampleInput({5, 1, 67}, range, d)}, {}}};
+    return {{{SampleInput({2, 3}, range, d)}, {}},
+            {{SampleInput({}, range, d)}, {}},
+            {{SampleInput({0, 2}, range, d)}, {}},
+            {{SampleInput({5, 1, 67}, range, d)}, {}}};
   if (arity_of(op) == 2)
     return {{{SampleInput({2, 3}, range, d), SampleInput({2, 3}, range, d)}, {}},
             {{SampleInput({2, 3}, range, d), SampleInput({3}, range, d)}, {}},
             {{SampleInput({}, range, d), SampleInput({4, 1, 17}, range, d)}, {}},
             {{SampleInput({3, 1, 2}, range, d), SampleInput({4, 1}, range, d)}, {}}};
-  return {{{SampleInput({2, 5}, range, d), SampleInput({}, range, d), SampleInput({5}, range, d)}, {}}};
+  return {
+      {{SampleInput({2, 5}, range, d), SampleInput({}, range, d), SampleInput({5}, range, d)}, {}}};
 }
 
 /// The range of every floating operand of the samples becomes `range` (domain of log, divisors, …).
@@ -88,7 +97,8 @@ void give(GradCtx& c, int i, Value gradient) { c.to(i, sum_to(gradient, c.input(
 
 using Unary = std::function<Value(Value dy, Value x, Value y)>;
 
-OpDef& unary(OpRegistry& ops, ScalarOp op, const Unary& gradient, Operands operands = Operands::floating) {
+OpDef& unary(OpRegistry& ops, ScalarOp op, const Unary& gradient,
+             Operands operands = Operands::floating) {
   return define_scalar_op(ops, op, operands).gradient([gradient](GradCtx& c) {
     c.to(0, gradient(c.upstream(), c.input(0), c.output()));
   });
@@ -96,11 +106,14 @@ OpDef& unary(OpRegistry& ops, ScalarOp op, const Unary& gradient, Operands opera
 
 void define_unary(OpRegistry& ops) {
   using V = Value;
-  unary(ops, ScalarOp::neg, [](V dy, V, V) { return neg(dy); }, Operands::number);
-  unary(ops, ScalarOp::abs, [](V dy, V x, V) { return mul(dy, sign(x)); }, Operands::number);
+  unary(
+      ops, ScalarOp::neg, [](V dy, V, V) { return neg(dy); }, Operands::number);
+  unary(
+      ops, ScalarOp::abs, [](V dy, V x, V) { return mul(dy, sign(x)); }, Operands::number);
   unary(ops, ScalarOp::exp, [](V dy, V, V y) { return mul(dy, y); });
   unary(ops, ScalarOp::expm1, [](V dy, V, V y) { return mul(dy, add(y, 1.0)); });
-  unary(ops, ScalarOp::square, [](V dy, V x, V) { return mul(dy, mul(x, 2.0)); }, Operands::number);
+  unary(
+      ops, ScalarOp::square, [](V dy, V x, V) { return mul(dy, mul(x, 2.0)); }, Operands::number);
   unary(ops, ScalarOp::sin, [](V dy, V x, V) { return mul(dy, cos(x)); });
   unary(ops, ScalarOp::cos, [](V dy, V x, V) { return neg(mul(dy, sin(x))); });
   unary(ops, ScalarOp::tanh, [](V dy, V, V y) { return mul(dy, rsub(1.0, square(y))); });
@@ -108,14 +121,16 @@ void define_unary(OpRegistry& ops) {
   unary(ops, ScalarOp::erf, [](V dy, V x, V) {
     return mul(dy, mul(exp(neg(square(x))), 2.0 * std::numbers::inv_sqrtpi));
   });
-  unary(ops, ScalarOp::relu, [](V dy, V, V y) { return relu_grad(dy, y); }, Operands::number);
+  unary(
+      ops, ScalarOp::relu, [](V dy, V, V y) { return relu_grad(dy, y); }, Operands::number);
   unary(ops, ScalarOp::softplus, [](V dy, V x, V) { return mul(dy, sigmoid(x)); });
   // Domains without zero and below: the samples stay inside.
   OpDef* positive[] = {
       &unary(ops, ScalarOp::log, [](V dy, V x, V) { return div(dy, x); }),
       &unary(ops, ScalarOp::log1p, [](V dy, V x, V) { return div(dy, add(x, 1.0)); }),
       &unary(ops, ScalarOp::sqrt, [](V dy, V, V y) { return div(mul(dy, 0.5), y); }),
-      &unary(ops, ScalarOp::rsqrt, [](V dy, V, V y) { return mul(mul(dy, -0.5), mul(y, square(y))); }),
+      &unary(ops, ScalarOp::rsqrt,
+             [](V dy, V, V y) { return mul(mul(dy, -0.5), mul(y, square(y))); }),
       &unary(ops, ScalarOp::reciprocal, [](V dy, V, V y) { return neg(mul(dy, square(y))); }),
   };
   for (OpDef* op : positive) restrict_samples(*op, SampleInput::positive, 0);
@@ -132,7 +147,8 @@ void grad_div(GradCtx& c) {
   if (c.wants(1)) give(c, 1, neg(mul(db, c.output())));
 }
 
-/// d/db a^b is 0 at a = 0 (the limit for b > 0); it does not exist for a < 0 and is given as 0 there.
+/// d/db a^b is 0 at a = 0 (the limit for b > 0); it does not exist for a < 0 and is given as 0
+/// there.
 void grad_pow(GradCtx& c) {
   const Value a = c.input(0), b = c.input(1), dy = c.upstream();
   if (c.wants(0)) give(c, 0, mul(dy, mul(b, pow(a, sub(b, 1.0)))));
@@ -163,8 +179,10 @@ void define_binary(OpRegistry& ops) {
     const Value dy = c.upstream();
     if (c.wants(0)) give(c, 0, dy);
     // y = a - b * quotient, and the quotient is constant between jumps.
-    if (c.wants(1)) give(c, 1, mul(dy, stop_gradient(round(div(sub(c.output(), c.input(0)), c.input(1))))));
-  }), SampleInput::positive, 1);
+    if (c.wants(1))
+      give(c, 1, mul(dy, stop_gradient(round(div(sub(c.output(), c.input(0)), c.input(1))))));
+  }),
+                   SampleInput::positive, 1);
   for (ScalarOp op : {ScalarOp::maximum, ScalarOp::minimum}) {
     define_scalar_op(ops, op, Operands::number).commutative().gradient([op](GradCtx& c) {
       const Value a = c.input(0), b = c.input(1);
@@ -175,7 +193,8 @@ void define_binary(OpRegistry& ops) {
   }
   for (ScalarOp op : {ScalarOp::equal, ScalarOp::not_equal})
     define_scalar_op(ops, op, Operands::any).commutative();
-  for (ScalarOp op : {ScalarOp::less, ScalarOp::less_equal, ScalarOp::greater, ScalarOp::greater_equal})
+  for (ScalarOp op :
+       {ScalarOp::less, ScalarOp::less_equal, ScalarOp::greater, ScalarOp::greater_equal})
     define_scalar_op(ops, op, Operands::any);
   for (ScalarOp op : {ScalarOp::logical_and, ScalarOp::logical_or})
     define_scalar_op(ops, op, Operands::truth).commutative();
@@ -191,7 +210,8 @@ void define_ternary(OpRegistry& ops) {
   });
   define_scalar_op(ops, ScalarOp::clip, Operands::number).gradient([](GradCtx& c) {
     const Value x = c.input(0), lo = c.input(1), hi = c.input(2), dy = c.upstream();
-    const Value high = greater(maximum(x, lo), hi), low = logical_and(less(x, lo), logical_not(high));
+    const Value high = greater(maximum(x, lo), hi),
+                low = logical_and(less(x, lo), logical_not(high));
     if (c.wants(0)) give(c, 0, unless(logical_or(low, high), dy));
     if (c.wants(1)) give(c, 1, where(low, dy));
     if (c.wants(2)) give(c, 2, where(high, dy));
@@ -205,7 +225,9 @@ double converted(double v, DType to) {
 
 void define_cast(OpRegistry& ops) {
   ops.define("cast")
-      .summary("Converts the element type. Floating to integer truncates towards zero; to bool: not equal to 0.")
+      .summary(
+          "Converts the element type. Floating to integer truncates towards zero; to bool: not "
+          "equal to 0.")
       .formula("y = (dtype) x")
       .input("x", "any dtype")
       .required_attr("dtype", std::string("float32"), "name of the new dtype, as NumPy's")
@@ -221,8 +243,10 @@ void define_cast(OpRegistry& ops) {
       .cost(flops_per_output(1))
       .samples({{{SampleInput({2, 3}, SampleInput::distinct)}, {{"dtype", std::string("float64")}}},
                 {{SampleInput({7}, SampleInput::distinct)}, {{"dtype", std::string("int32")}}},
-                {{SampleInput({7}, SampleInput::integers, DType::i32, 3)}, {{"dtype", std::string("bool")}}},
-                {{SampleInput({3, 5}, SampleInput::bytes, DType::u8)}, {{"dtype", std::string("float32")}}}});
+                {{SampleInput({7}, SampleInput::integers, DType::i32, 3)},
+                 {{"dtype", std::string("bool")}}},
+                {{SampleInput({3, 5}, SampleInput::bytes, DType::u8)},
+                 {{"dtype", std::string("float32")}}}});
 }
 
 void define_add_n(OpRegistry& ops) {
@@ -235,7 +259,8 @@ void define_add_n(OpRegistry& ops) {
         require_number(c, 0);
         for (int i = 1; i < c.inputs(); ++i) {
           require_same_dtype(c, 0, i);
-          c.require(c.shape(i) == c.shape(0), fmt::format("operand {} has another shape", i), "equal shapes");
+          c.require(c.shape(i) == c.shape(0), fmt::format("operand {} has another shape", i),
+                    "equal shapes");
         }
         c.output(c.shape(0), c.dtype(0));
       })

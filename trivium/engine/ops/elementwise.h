@@ -1,5 +1,5 @@
-// The one helper that makes an elementwise record from an opcode: shape rule, reference, cost and names
-// follow from it.
+// The one helper that makes an elementwise record from an opcode: shape rule, reference, cost and
+// names follow from it.
 #pragma once
 
 #include "trivium/engine/graph/op.h"
@@ -9,8 +9,9 @@ namespace trivium::ops {
 /// What operands may be: `truth` means bool operands.
 enum class Operands { floating, number, any, truth };
 
-/// Defines the op named name_of(opcode) over NumPy-broadcast operands of one dtype. Opcodes that give
-/// truth values make bool outputs, others the dtype of the operands; select's condition is bool.
+/// Defines the op named name_of(opcode) over NumPy-broadcast operands of one dtype. Opcodes that
+/// give truth values make bool outputs, others the dtype of the operands; select's condition is
+/// bool.
 OpDef& define_scalar_op(OpRegistry& ops, ScalarOp opcode, Operands operands);
 
 }  // namespace trivium::ops

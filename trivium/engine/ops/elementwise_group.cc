@@ -39,7 +39,8 @@ void reference_group(RefCtx& r) {
     }
     for (size_t i = 0; i < group.code.size(); ++i) {
       const GroupCode::Instruction& in = group.code[i];
-      reg[group.result_register(static_cast<int>(i))] = apply(in.op, value(in.a), value(in.b), value(in.c));
+      reg[group.result_register(static_cast<int>(i))] =
+          apply(in.op, value(in.a), value(in.b), value(in.c));
     }
     for (size_t o = 0; o < group.outputs.size(); ++o)
       r.out[o]->data[element] = stored(reg[group.outputs[o].reg], group.outputs[o].dtype);
@@ -57,7 +58,10 @@ Sample group_sample(Shape a, Shape b) {
   GroupCode g;
   g.inputs = 2;
   g.constants = {0.5};
-  g.code = {{ScalarOp::add, 0, 1}, {ScalarOp::mul, 3, 2}, {ScalarOp::maximum, 4, 1}, {ScalarOp::less, 0, 1}};
+  g.code = {{ScalarOp::add, 0, 1},
+            {ScalarOp::mul, 3, 2},
+            {ScalarOp::maximum, 4, 1},
+            {ScalarOp::less, 0, 1}};
   g.outputs = {{5, DType::f32}, {6, DType::bool_}};
   SampleInput x({}, SampleInput::distinct), y({}, SampleInput::distinct);
   x.shape = a;
@@ -69,20 +73,24 @@ Sample group_sample(Shape a, Shape b) {
 
 void define_group(OpRegistry& ops) {
   ops.define("elementwise_group")
-      .summary("A chain of elementwise operations run in one pass; made by the compiler. Registers are float32: "
-               "inputs are converted when loaded, results when stored.")
+      .summary(
+          "A chain of elementwise operations run in one pass; made by the compiler. Registers are "
+          "float32: "
+          "inputs are converted when loaded, results when stored.")
       .formula("r[k] = op_k(r[a], r[b], r[c]); registers: inputs, constants, results in order")
       .variadic_input("x", "any dtype; shapes broadcast to the shape of the outputs")
       .required_attr("inputs", int64_t{0}, "number of operands")
       .required_attr("constants", std::vector<double>{}, "constant registers")
-      .required_attr("code", std::vector<int64_t>{}, "four integers an instruction: opcode, a, b, c")
+      .required_attr("code", std::vector<int64_t>{},
+                     "four integers an instruction: opcode, a, b, c")
       .required_attr("outputs", std::vector<int64_t>{}, "two integers an output: register, dtype")
       .output("y", "one or more, of the broadcast shape")
       .infer(infer_group)
       .reference(reference_group)
       .not_differentiable("groups are made after gradients are recorded")
       .cost(group_cost)
-      .samples({group_sample({2, 3}, {2, 3}), group_sample({4, 1, 2}, {3, 1}), group_sample({}, {5})});
+      .samples(
+          {group_sample({2, 3}, {2, 3}), group_sample({4, 1, 2}, {3, 1}), group_sample({}, {5})});
 }
 
 }  // namespace trivium::ops

@@ -55,11 +55,13 @@ std::array<int64_t, Shape::kMaxRank> broadcast_strides(const Shape& small, const
   return out;
 }
 
-int64_t conv_size(int64_t in, int64_t kernel, int64_t stride, int64_t begin, int64_t end, int64_t dilation) {
+int64_t conv_size(int64_t in, int64_t kernel, int64_t stride, int64_t begin, int64_t end,
+                  int64_t dilation) {
   return floor_div(in + begin + end - (dilation * (kernel - 1) + 1), stride) + 1;
 }
 
-int64_t pool_size(int64_t in, int64_t kernel, int64_t stride, int64_t begin, int64_t end, bool ceil) {
+int64_t pool_size(int64_t in, int64_t kernel, int64_t stride, int64_t begin, int64_t end,
+                  bool ceil) {
   const int64_t free = in + begin + end - kernel;
   if (!ceil) return floor_div(free, stride) + 1;
   const int64_t out = -floor_div(-free, stride) + 1;
@@ -74,7 +76,8 @@ std::vector<int64_t> spatial_of(const Shape& shape) {
 int64_t product(std::span<const int64_t> sizes) {
   int64_t result = 1;
   for (int64_t s : sizes)
-    if (__builtin_mul_overflow(result, s, &result)) user_error("a product of sizes does not fit in 64 bits");
+    if (__builtin_mul_overflow(result, s, &result))
+      user_error("a product of sizes does not fit in 64 bits");
   return result;
 }
 

@@ -1,5 +1,5 @@
-// Arithmetic on shapes that records, kernels and notations share: axes, windows, broadcasting. Nothing
-// here knows a graph.
+// Arithmetic on shapes that records, kernels and notations share: axes, windows, broadcasting.
+// Nothing here knows a graph.
 #pragma once
 
 #include <array>
@@ -13,7 +13,8 @@
 
 namespace trivium::ops {
 
-/// Axes as sorted positions in [0, rank); empty means all. nullopt when one is out of range or repeated.
+/// Axes as sorted positions in [0, rank); empty means all. nullopt when one is out of range or
+/// repeated.
 std::optional<std::vector<int64_t>> normal_axes(const std::vector<int64_t>& axes, int rank);
 /// `shape` with `axes` (normal ones) removed, or of size 1 when `keep_dims`.
 Shape reduced_shape(const Shape& shape, const std::vector<int64_t>& axes, bool keep_dims);
@@ -26,16 +27,20 @@ AxisView view_axis(const Shape& shape, int axis);
 
 /// Whether `small` broadcasts to `big` by NumPy's rule.
 bool broadcasts_to(const Shape& small, const Shape& big);
-/// Strides with which `small` is read while walking `big` in row-major order: 0 along repeated axes.
+/// Strides with which `small` is read while walking `big` in row-major order: 0 along repeated
+/// axes.
 std::array<int64_t, Shape::kMaxRank> broadcast_strides(const Shape& small, const Shape& big);
 
-/// floor((in + begin + end - (dilation * (kernel - 1) + 1)) / stride) + 1; 0 or less: the window does not fit.
-int64_t conv_size(int64_t in, int64_t kernel, int64_t stride, int64_t begin, int64_t end, int64_t dilation);
+/// floor((in + begin + end - (dilation * (kernel - 1) + 1)) / stride) + 1; 0 or less: the window
+/// does not fit.
+int64_t conv_size(int64_t in, int64_t kernel, int64_t stride, int64_t begin, int64_t end,
+                  int64_t dilation);
 /// The same without dilation, rounded down or up; up: the last window must start inside in + begin.
-int64_t pool_size(int64_t in, int64_t kernel, int64_t stride, int64_t begin, int64_t end, bool ceil);
+int64_t pool_size(int64_t in, int64_t kernel, int64_t stride, int64_t begin, int64_t end,
+                  bool ceil);
 
-/// Spatial geometry of conv and pooling with attributes named as in the records. `in` and `out` are the
-/// spatial sizes on the image's and on the result's side.
+/// Spatial geometry of conv and pooling with attributes named as in the records. `in` and `out` are
+/// the spatial sizes on the image's and on the result's side.
 struct Window {
   std::vector<int64_t> in, out, kernel, strides, begin, dilations;
   int rank() const { return static_cast<int>(in.size()); }
@@ -57,10 +62,12 @@ void for_each_position(std::span<const int64_t> sizes, Body&& body) {
   }
 }
 
-/// Calls body(i, offsets) for i = 0 … count-1 of `shape`; offsets[k] walks an operand with strides[k].
+/// Calls body(i, offsets) for i = 0 … count-1 of `shape`; offsets[k] walks an operand with
+/// strides[k].
 template <size_t N, typename Body>
 void for_each_offset(const Shape& shape,
-                     const std::array<std::array<int64_t, Shape::kMaxRank>, N>& strides, Body&& body) {
+                     const std::array<std::array<int64_t, Shape::kMaxRank>, N>& strides,
+                     Body&& body) {
   const int64_t count = shape.count();
   std::array<int64_t, Shape::kMaxRank> at{};
   std::array<int64_t, N> offsets{};

@@ -9,7 +9,8 @@ namespace {
 
 void require_index(const InferCtx& c, int input) {
   const DType d = c.dtype(input);
-  c.require(d == DType::i32 || d == DType::i64, fmt::format("index is {}", name_of(d)), "int32 or int64");
+  c.require(d == DType::i32 || d == DType::i64, fmt::format("index is {}", name_of(d)),
+            "int32 or int64");
 }
 
 /// shape with its `axis` replaced by the axes of `index`.
@@ -23,7 +24,8 @@ Shape indexed_shape(const Shape& shape, int axis, const Shape& index) {
 
 void check_rank(const InferCtx& c, int rank, int index_rank) {
   if (rank - 1 + index_rank > Shape::kMaxRank)
-    c.fail(fmt::format("the result would have rank {}", rank - 1 + index_rank), fmt::format("rank <= {}", Shape::kMaxRank));
+    c.fail(fmt::format("the result would have rank {}", rank - 1 + index_rank),
+           fmt::format("rank <= {}", Shape::kMaxRank));
 }
 
 /// Calls body(row of x, row of y) for rows of `inner` elements: x [outer, size, inner] against
@@ -43,7 +45,8 @@ void for_each_row(const AxisView& x, const RefTensor& index, const char* op, Bod
 void define_gather(OpRegistry& ops) {
   const SampleInput index({2, 2}, SampleInput::integers, DType::i64, 3);
   ops.define("gather")
-      .summary("Takes slices of x along an axis. An index outside the axis is an error at run time.")
+      .summary(
+          "Takes slices of x along an axis. An index outside the axis is an error at run time.")
       .formula("y[.., i.., ..] = x[.., index[i..], ..]")
       .input("x", "any dtype, rank >= 1")
       .input("index", "int32 or int64, any rank")
@@ -58,7 +61,8 @@ void define_gather(OpRegistry& ops) {
       .gradient([](GradCtx& c) {
         const Shape& x = c.input(0).shape();
         if (c.wants(0))
-          c.to(0, scatter_add(c.upstream(), c.input(1), x, x.axis(static_cast<int>(c.attrs().integer("axis")))));
+          c.to(0, scatter_add(c.upstream(), c.input(1), x,
+                              x.axis(static_cast<int>(c.attrs().integer("axis")))));
       })
       .reference([](RefCtx& r) {
         const AxisView v = view_axis(r.in[0]->shape, static_cast<int>(r.attrs.integer("axis")));
@@ -68,13 +72,16 @@ void define_gather(OpRegistry& ops) {
       })
       .samples({{{{3, 4}, index}, {}},
                 {{{2, 3, 2}, index}, {{"axis", int64_t{1}}}},
-                {{{3}, SampleInput({}, SampleInput::integers, DType::i32, 3)}, {{"axis", int64_t{-1}}}}});
+                {{{3}, SampleInput({}, SampleInput::integers, DType::i32, 3)},
+                 {{"axis", int64_t{-1}}}}});
 }
 
 void define_scatter_add(OpRegistry& ops) {
   const SampleInput index({2, 2}, SampleInput::integers, DType::i64, 3);
   ops.define("scatter_add")
-      .summary("Adds slices of updates into zeros of `shape` along an axis, in the order of the indices.")
+      .summary(
+          "Adds slices of updates into zeros of `shape` along an axis, in the order of the "
+          "indices.")
       .formula("y = 0;  y[.., index[i..], ..] += updates[.., i.., ..]")
       .input("updates", "numbers; `shape` with the axis replaced by the axes of index")
       .input("index", "int32 or int64, any rank")
@@ -85,17 +92,21 @@ void define_scatter_add(OpRegistry& ops) {
         require_number(c, 0);
         require_index(c, 1);
         const Shape y = require_shape(c, "shape");
-        const int64_t given = c.attrs().integer("axis"), axis = given < 0 ? given + y.rank() : given;
-        c.require(axis >= 0 && axis < y.rank(), fmt::format("axis {} is out of range for rank {}", given, y.rank()));
+        const int64_t given = c.attrs().integer("axis"),
+                      axis = given < 0 ? given + y.rank() : given;
+        c.require(axis >= 0 && axis < y.rank(),
+                  fmt::format("axis {} is out of range for rank {}", given, y.rank()));
         check_rank(c, y.rank(), c.shape(1).rank());
         const Shape expected = indexed_shape(y, static_cast<int>(axis), c.shape(1));
-        c.require(c.shape(0) == expected,
-                  fmt::format("updates have shape {}, {} expected", c.shape(0).text(), expected.text()),
-                  "shape with the axis replaced by index.shape");
+        c.require(
+            c.shape(0) == expected,
+            fmt::format("updates have shape {}, {} expected", c.shape(0).text(), expected.text()),
+            "shape with the axis replaced by index.shape");
         c.output(y, c.dtype(0));
       })
       .gradient([](GradCtx& c) {
-        if (c.wants(0)) c.to(0, gather(c.upstream(), c.input(1), static_cast<int>(c.attrs().integer("axis"))));
+        if (c.wants(0))
+          c.to(0, gather(c.upstream(), c.input(1), static_cast<int>(c.attrs().integer("axis"))));
       })
       .reference([](RefCtx& r) {
         const AxisView v = view_axis(r.out[0]->shape, static_cast<int>(r.attrs.integer("axis")));
@@ -112,7 +123,9 @@ void define_scatter_add(OpRegistry& ops) {
 
 void define_one_hot(OpRegistry& ops) {
   ops.define("one_hot")
-      .summary("Numbers (truncated) as rows of zeros with a one; numbers outside [0, depth) give zeros only.")
+      .summary(
+          "Numbers (truncated) as rows of zeros with a one; numbers outside [0, depth) give zeros "
+          "only.")
       .formula("y[.., k] = 1 where k == trunc(x[..]), else 0")
       .input("x", "integers or floating")
       .required_attr("depth", int64_t{1}, "length of the new last axis, >= 0")

@@ -1,5 +1,5 @@
-// The leaves of a graph. Only Graph's own functions record them: their payload (name, bytes, Cell) lives
-// in the graph, not in attributes.
+// The leaves of a graph. Only Graph's own functions record them: their payload (name, bytes, Cell)
+// lives in the graph, not in attributes.
 #include "trivium/engine/ops/families.h"
 #include "trivium/engine/ops/rules.h"
 
@@ -20,7 +20,9 @@ void define_leaves(OpRegistry& ops) {
       .summary("An array given at every run, bound by position in recording order.")
       .output("y", "the array; shape and dtype are fixed when it is recorded");
   leaf(ops, "scalar", "Graph::scalar")
-      .summary("A number given at every run (learning rate, seed, dropout ratio). Plans never depend on it.")
+      .summary(
+          "A number given at every run (learning rate, seed, dropout ratio). Plans never depend on "
+          "it.")
       .output("y", "rank 0");
   leaf(ops, "constant", "Graph::constant")
       .summary("A literal. Its bytes are part of the plan's key, so it should be small.")

@@ -12,9 +12,10 @@ namespace {
 Shape check_labels(const InferCtx& c, int labels, int axis, const Shape& scores) {
   require_label_dtype(c, labels);
   const Shape expected = reduced_shape(scores, {axis}, false);
-  c.require(c.shape(labels) == expected,
-            fmt::format("labels have shape {}, {} expected", c.shape(labels).text(), expected.text()),
-            "labels.shape == scores.shape without the class axis");
+  c.require(
+      c.shape(labels) == expected,
+      fmt::format("labels have shape {}, {} expected", c.shape(labels).text(), expected.text()),
+      "labels.shape == scores.shape without the class axis");
   return expected;
 }
 
@@ -27,7 +28,8 @@ int64_t class_of(double label, int64_t classes, const char* op) {
 }
 
 bool ignored(double label, const Attrs& a) {
-  return a.flag("has_ignore") && std::trunc(label) == static_cast<double>(a.integer("ignore_label"));
+  return a.flag("has_ignore") &&
+         std::trunc(label) == static_cast<double>(a.integer("ignore_label"));
 }
 
 OpDef& loss_record(OpRegistry& ops, const std::string& name) {
@@ -50,13 +52,16 @@ void reference_cross_entropy(RefCtx& r) {
   const AxisView v = view_axis(x.shape, static_cast<int>(r.attrs.integer("axis")));
   RefTensor &loss = *r.out[0], &p = *r.out[1];
   for (int64_t row = 0; row < v.outer * v.inner; ++row) {
-    const auto at = [&](int64_t k) { return (row / v.inner * v.size + k) * v.inner + row % v.inner; };
+    const auto at = [&](int64_t k) {
+      return (row / v.inner * v.size + k) * v.inner + row % v.inner;
+    };
     double largest = v.size ? x.data[at(0)] : 0, total = 0;
     for (int64_t k = 1; k < v.size; ++k) largest = std::max(largest, x.data[at(k)]);
     for (int64_t k = 0; k < v.size; ++k) total += std::exp(x.data[at(k)] - largest);
     for (int64_t k = 0; k < v.size; ++k) p.data[at(k)] = std::exp(x.data[at(k)] - largest) / total;
     if (ignored(labels.data[row], r.attrs)) continue;
-    const double log_p = x.data[at(class_of(labels.data[row], v.size, "softmax_cross_entropy"))] - largest - std::log(total);
+    const double log_p = x.data[at(class_of(labels.data[row], v.size, "softmax_cross_entropy"))] -
+                         largest - std::log(total);
     loss.data[row] = -std::max(log_p, std::log(r.attrs.real("floor")));
   }
 }
@@ -68,7 +73,9 @@ void grad_cross_entropy(GradCtx& c) {
   Value dx;
   if (c.has_upstream(0))
     dx = c.graph().op("softmax_cross_entropy_grad", {c.upstream(0), p, c.input(1)},
-                      {{"axis", a.at("axis")}, {"has_ignore", a.at("has_ignore")}, {"ignore_label", a.at("ignore_label")}});
+                      {{"axis", a.at("axis")},
+                       {"has_ignore", a.at("has_ignore")},
+                       {"ignore_label", a.at("ignore_label")}});
   if (c.has_upstream(1)) {
     const Value dp = c.upstream(1);
     const Value through_p = mul(p, sub(dp, sum(mul(dp, p), {a.integer("axis")}, true)));
@@ -82,9 +89,11 @@ void infer_cross_entropy_grad(InferCtx& c) {
   require_same_dtype(c, 0, 1);
   const int rank = c.shape(1).rank();
   const int64_t given = c.attrs().integer("axis"), axis = given < 0 ? given + rank : given;
-  c.require(axis >= 0 && axis < rank, fmt::format("axis {} is out of range for rank {}", given, rank));
+  c.require(axis >= 0 && axis < rank,
+            fmt::format("axis {} is out of range for rank {}", given, rank));
   const Shape rows = check_labels(c, 2, static_cast<int>(axis), c.shape(1));
-  c.require(c.shape(0) == rows, fmt::format("dloss has shape {}, {} expected", c.shape(0).text(), rows.text()),
+  c.require(c.shape(0) == rows,
+            fmt::format("dloss has shape {}, {} expected", c.shape(0).text(), rows.text()),
             "one number a label");
   c.output(c.shape(1), c.dtype(1));
 }
@@ -110,7 +119,8 @@ std::vector<Value> grad_expression(const std::vector<Value>& in, const Attrs& a)
   const Value dx = mul(sub(p, hot), insert_axes(dloss, {axis}));
   if (!a.flag("has_ignore")) return {dx};
   const Value numbers = cast(labels, DType::i64);
-  const Value skip = equal(numbers, number_like(numbers, static_cast<double>(a.integer("ignore_label"))));
+  const Value skip =
+      equal(numbers, number_like(numbers, static_cast<double>(a.integer("ignore_label"))));
   return {select(insert_axes(skip, {axis}), number_like(dx, 0), dx)};
 }
 
@@ -119,9 +129,12 @@ void define_cross_entropy(OpRegistry& ops) {
   const SampleInput float_labels({2, 3}, SampleInput::integers, DType::f32, 4);
   const Attrs ignoring{{"axis", int64_t{1}}, {"has_ignore", true}, {"ignore_label", int64_t{2}}};
   loss_record(ops, "softmax_cross_entropy")
-      .summary("Cross entropy of class labels under the softmax of logits, one loss a label. Labels are truncated; "
-               "one outside [0, C) is an error at run time. The gradient is that without the floor.")
-      .formula("loss = -log(max(p[label], floor)), 0 where label == ignore_label;  p = softmax(logits)")
+      .summary(
+          "Cross entropy of class labels under the softmax of logits, one loss a label. Labels are "
+          "truncated; "
+          "one outside [0, C) is an error at run time. The gradient is that without the floor.")
+      .formula(
+          "loss = -log(max(p[label], floor)), 0 where label == ignore_label;  p = softmax(logits)")
       .input("logits", "floating [outer…, C at axis, inner…]")
       .input("labels", "[outer…, inner…]; float32, float64, int32 or int64")
       .attr("floor", AttrValue(0.0), "smallest probability that counts")
@@ -147,15 +160,16 @@ void define_cross_entropy(OpRegistry& ops) {
       .gradient(through(grad_expression))
       .reference(reference_cross_entropy_grad)
       .in_place(1)
-      .samples({{{{3}, {3, 4}, labels}, {}},
-                {{{2, 3}, {2, 4, 3}, float_labels}, ignoring}});
+      .samples({{{{3}, {3, 4}, labels}, {}}, {{{2, 3}, {2, 4, 3}, float_labels}, ignoring}});
 }
 
 void reference_in_top_k(RefCtx& r) {
   const RefTensor &x = *r.in[0], &labels = *r.in[1];
   const AxisView v = view_axis(x.shape, static_cast<int>(r.attrs.integer("axis")));
   for (int64_t row = 0; row < v.outer * v.inner; ++row) {
-    const auto at = [&](int64_t k) { return (row / v.inner * v.size + k) * v.inner + row % v.inner; };
+    const auto at = [&](int64_t k) {
+      return (row / v.inner * v.size + k) * v.inner + row % v.inner;
+    };
     const int64_t label = class_of(labels.data[row], v.size, "in_top_k");
     const double own = x.data[at(label)];
     int64_t others = 0;
@@ -166,8 +180,10 @@ void reference_in_top_k(RefCtx& r) {
 
 void define_in_top_k(OpRegistry& ops) {
   ops.define("in_top_k")
-      .summary("1 where the label's class is among the top_k scores, else 0. Equal scores of other classes count "
-               "against it; a NaN score of the label gives 0.")
+      .summary(
+          "1 where the label's class is among the top_k scores, else 0. Equal scores of other "
+          "classes count "
+          "against it; a NaN score of the label gives 0.")
       .formula("y = number of other classes k with scores[k] >= scores[label] is < top_k")
       .input("scores", "floating [outer…, C at axis, inner…]")
       .input("labels", "[outer…, inner…]; float32, float64, int32 or int64; checked at run time")
@@ -186,7 +202,8 @@ void define_in_top_k(OpRegistry& ops) {
         return Cost{static_cast<double>(in[0].shape.count())};
       })
       .samples({{{{3, 4}, SampleInput({3}, SampleInput::integers, DType::i32, 4)}, {}},
-                {{{2, 4, 3}, SampleInput({2, 3}, SampleInput::integers, DType::f32, 4)}, {{"top_k", int64_t{2}}}}});
+                {{{2, 4, 3}, SampleInput({2, 3}, SampleInput::integers, DType::f32, 4)},
+                 {{"top_k", int64_t{2}}}}});
 }
 
 }  // namespace

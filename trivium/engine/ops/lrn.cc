@@ -1,4 +1,5 @@
-// Local response normalisation across channels (Krizhevsky et al. 2012, section 3.3, with alpha / size).
+// Local response normalisation across channels (Krizhevsky et al. 2012, section 3.3, with alpha /
+// size).
 #include <algorithm>
 #include <cmath>
 
@@ -12,8 +13,8 @@ void check_lrn(const InferCtx& c, int x) {
   require_floating(c, x);
   require_rank_at_least(c, x, 2);
   const int64_t size = c.attrs().integer("size");
-  c.require(size >= 1 && size % 2 == 1 && size < (int64_t{1} << 31), fmt::format("size is {}", size),
-            "size is odd and positive");
+  c.require(size >= 1 && size % 2 == 1 && size < (int64_t{1} << 31),
+            fmt::format("size is {}", size), "size is odd and positive");
 }
 
 OpDef& lrn_record(OpRegistry& ops, const std::string& name) {
@@ -23,7 +24,8 @@ OpDef& lrn_record(OpRegistry& ops, const std::string& name) {
       .attr("beta", AttrValue(0.75), "exponent")
       .attr("k", AttrValue(1.0), "added to the sum")
       .cost([](std::span<const ValueMeta>, std::span<const ValueMeta> out, const Attrs& a) {
-        return Cost{static_cast<double>(out[0].shape.count()) * static_cast<double>(2 * a.integer("size") + 4)};
+        return Cost{static_cast<double>(out[0].shape.count()) *
+                    static_cast<double>(2 * a.integer("size") + 4)};
       });
 }
 
@@ -47,14 +49,16 @@ std::vector<double> window_sums(const Shape& shape, int64_t half, F&& f) {
       for (int64_t i = 0; i < v.inner; ++i) {
         double sum = 0;
         const int64_t last = std::min(c + half, v.size - 1);
-        for (int64_t d = std::max<int64_t>(c - half, 0); d <= last; ++d) sum += f((o * v.size + d) * v.inner + i);
+        for (int64_t d = std::max<int64_t>(c - half, 0); d <= last; ++d)
+          sum += f((o * v.size + d) * v.inner + i);
         out[(o * v.size + c) * v.inner + i] = sum;
       }
   return out;
 }
 
 std::vector<double> scales(const RefTensor& x, const Lrn& p) {
-  std::vector<double> s = window_sums(x.shape, p.half, [&](int64_t i) { return x.data[i] * x.data[i]; });
+  std::vector<double> s =
+      window_sums(x.shape, p.half, [&](int64_t i) { return x.data[i] * x.data[i]; });
   for (double& v : s) v = p.k + p.alpha_over_size * v;
   return s;
 }
@@ -62,17 +66,20 @@ std::vector<double> scales(const RefTensor& x, const Lrn& p) {
 void reference_lrn(RefCtx& r) {
   const Lrn p(r.attrs);
   const std::vector<double> s = scales(*r.in[0], p);
-  for (size_t i = 0; i < s.size(); ++i) r.out[0]->data[i] = r.in[0]->data[i] * std::pow(s[i], -p.beta);
+  for (size_t i = 0; i < s.size(); ++i)
+    r.out[0]->data[i] = r.in[0]->data[i] * std::pow(s[i], -p.beta);
 }
 
 void reference_lrn_grad(RefCtx& r) {
   const Lrn p(r.attrs);
   const RefTensor &dy = *r.in[0], &x = *r.in[1];
   const std::vector<double> s = scales(x, p);
-  const std::vector<double> pulled = window_sums(
-      x.shape, p.half, [&](int64_t i) { return dy.data[i] * x.data[i] * std::pow(s[i], -p.beta - 1); });
+  const std::vector<double> pulled = window_sums(x.shape, p.half, [&](int64_t i) {
+    return dy.data[i] * x.data[i] * std::pow(s[i], -p.beta - 1);
+  });
   for (size_t i = 0; i < s.size(); ++i)
-    r.out[0]->data[i] = dy.data[i] * std::pow(s[i], -p.beta) - 2 * p.alpha_over_size * p.beta * x.data[i] * pulled[i];
+    r.out[0]->data[i] = dy.data[i] * std::pow(s[i], -p.beta) -
+                        2 * p.alpha_over_size * p.beta * x.data[i] * pulled[i];
 }
 
 /// Sum over the channel window / size, with ordinary ops: an average pooling of [N, 1, C, rest].
@@ -100,19 +107,25 @@ void define_lrn(OpRegistry& ops) {
   const Attrs wide{{"size", int64_t{5}}, {"alpha", 1.0}, {"beta", 0.6}, {"k", 1.0}};
   lrn_record(ops, "lrn")
       .summary("Local response normalisation across channels.")
-      .formula("y[c] = x[c] * s[c]^-beta,  s[c] = k + alpha / size * sum of x[d]^2 over |d - c| <= (size - 1) / 2")
+      .formula(
+          "y[c] = x[c] * s[c]^-beta,  s[c] = k + alpha / size * sum of x[d]^2 over |d - c| <= "
+          "(size - 1) / 2")
       .input("x", "floating [N, C, …]")
       .output("y", "shape of x")
       .infer([](InferCtx& c) {
         check_lrn(c, 0);
         c.output(c.shape(0), c.dtype(0));
       })
-      .gradient([](GradCtx& c) { c.to(0, c.graph().op("lrn_grad", {c.upstream(), c.input(0)}, c.attrs())); })
+      .gradient([](GradCtx& c) {
+        c.to(0, c.graph().op("lrn_grad", {c.upstream(), c.input(0)}, c.attrs()));
+      })
       .reference(reference_lrn)
       .samples({{{{2, 4, 3}}, narrow}, {{{1, 7, 2, 2}}, wide}, {{{2, 3}}, wide}});
   lrn_record(ops, "lrn_grad")
       .summary("Gradient of lrn.")
-      .formula("dx[c] = dy[c] s[c]^-beta - 2 alpha beta / size x[c] * sum of dy[d] x[d] s[d]^(-beta - 1) over the window")
+      .formula(
+          "dx[c] = dy[c] s[c]^-beta - 2 alpha beta / size x[c] * sum of dy[d] x[d] s[d]^(-beta - "
+          "1) over the window")
       .input("dy", "floating [N, C, …]")
       .input("x", "shape of dy; the input of lrn")
       .output("dx", "shape of x")

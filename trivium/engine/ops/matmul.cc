@@ -1,4 +1,5 @@
-// Matrix product with broadcast leading axes. The fuser may add a bias and a relu; the gradient knows both.
+// Matrix product with broadcast leading axes. The fuser may add a bias and a relu; the gradient
+// knows both.
 #include <algorithm>
 
 #include "trivium/engine/ops/families.h"
@@ -33,7 +34,8 @@ void infer_matmul(InferCtx& c) {
   y.push_back(s.n);
   if (c.inputs() == 3) {
     require_same_dtype(c, 0, 2);
-    c.require(c.shape(2) == Shape{s.n}, fmt::format("bias of {} expected", s.n), "bias.shape == [n]");
+    c.require(c.shape(2) == Shape{s.n}, fmt::format("bias of {} expected", s.n),
+              "bias.shape == [n]");
   }
   const std::string& activation = c.attrs().string("activation");
   c.require(activation == "none" || activation == "relu", "activation is \"" + activation + "\"",
@@ -42,7 +44,9 @@ void infer_matmul(InferCtx& c) {
 }
 
 /// Leading axes of an untransposed left operand become rows, so a shared right operand is met once.
-Value flat(Value v) { return reshape(v, Shape{v.shape().count(0, v.shape().rank() - 1), v.shape()[-1]}); }
+Value flat(Value v) {
+  return reshape(v, Shape{v.shape().count(0, v.shape().rank() - 1), v.shape()[-1]});
+}
 
 void grad_matmul(GradCtx& c) {
   const Value a = c.input(0), b = c.input(1);
@@ -68,13 +72,16 @@ void reference_matmul(RefCtx& r) {
   const Shape batch = leading(y.shape);
   const auto product_at = [&](const double* pa, const double* pb, int64_t i, int64_t j) {
     double sum = 0;
-    for (int64_t k = 0; k < s.k; ++k) sum += pa[ta ? k * s.m + i : i * s.k + k] * pb[tb ? j * s.k + k : k * s.n + j];
+    for (int64_t k = 0; k < s.k; ++k)
+      sum += pa[ta ? k * s.m + i : i * s.k + k] * pb[tb ? j * s.k + k : k * s.n + j];
     return sum;
   };
   for_each_offset<2>(
-      batch, {broadcast_strides(leading(a.shape), batch), broadcast_strides(leading(b.shape), batch)},
+      batch,
+      {broadcast_strides(leading(a.shape), batch), broadcast_strides(leading(b.shape), batch)},
       [&](int64_t o, const std::array<int64_t, 2>& at) {
-        const double *pa = a.data.data() + at[0] * s.m * s.k, *pb = b.data.data() + at[1] * s.k * s.n;
+        const double *pa = a.data.data() + at[0] * s.m * s.k,
+                     *pb = b.data.data() + at[1] * s.k * s.n;
         double* py = y.data.data() + o * s.m * s.n;
         for (int64_t i = 0; i < s.m; ++i)
           for (int64_t j = 0; j < s.n; ++j) {
@@ -84,7 +91,8 @@ void reference_matmul(RefCtx& r) {
       });
 }
 
-Cost matmul_cost(std::span<const ValueMeta> in, std::span<const ValueMeta> out, const Attrs& attrs) {
+Cost matmul_cost(std::span<const ValueMeta> in, std::span<const ValueMeta> out,
+                 const Attrs& attrs) {
   const Sizes s = sizes_of(in[0].shape, in[1].shape, attrs);
   return {2.0 * static_cast<double>(out[0].shape.count()) * static_cast<double>(s.k)};
 }
@@ -93,7 +101,8 @@ Cost matmul_cost(std::span<const ValueMeta> in, std::span<const ValueMeta> out, 
 
 void define_matmul(OpRegistry& ops) {
   ops.define("matmul")
-      .summary("Matrix product of the last two axes, after optional transposes; leading axes broadcast.")
+      .summary(
+          "Matrix product of the last two axes, after optional transposes; leading axes broadcast.")
       .formula("y[.., i, j] = activation(sum over k of a[.., i, k] * b[.., k, j] + bias[j])")
       .input("a", "floating [.., m, k], or [.., k, m] when transpose_a")
       .input("b", "floating [.., k, n], or [.., n, k] when transpose_b")
@@ -106,17 +115,18 @@ void define_matmul(OpRegistry& ops) {
       .gradient(grad_matmul)
       .reference(reference_matmul)
       .cost(matmul_cost)
-      .samples({{{{2, 3}, {3, 4}}, {}},
-                {{{3, 2}, {3, 4}}, {{"transpose_a", true}}},
-                {{{2, 3}, {4, 3}}, {{"transpose_b", true}}},
-                {{{3, 2}, {4, 3}}, {{"transpose_a", true}, {"transpose_b", true}}},
-                {{{2, 3}, {3, 4}, {4}}, {}},
-                {{{2, 3}, {4, 3}, {4}}, {{"transpose_b", true}, {"activation", std::string("relu")}}},
-                {{{2, 1, 3, 2}, {3, 2, 4}}, {}},
-                {{{2, 3, 2}, {2, 4}}, {}},
-                {{{2, 2, 3}, {2, 4}}, {{"transpose_a", true}}},
-                {{{2, 0}, {0, 3}}, {}},
-                {{{17, 33}, {33, 19}}, {}}});
+      .samples(
+          {{{{2, 3}, {3, 4}}, {}},
+           {{{3, 2}, {3, 4}}, {{"transpose_a", true}}},
+           {{{2, 3}, {4, 3}}, {{"transpose_b", true}}},
+           {{{3, 2}, {4, 3}}, {{"transpose_a", true}, {"transpose_b", true}}},
+           {{{2, 3}, {3, 4}, {4}}, {}},
+           {{{2, 3}, {4, 3}, {4}}, {{"transpose_b", true}, {"activation", std::string("relu")}}},
+           {{{2, 1, 3, 2}, {3, 2, 4}}, {}},
+           {{{2, 3, 2}, {2, 4}}, {}},
+           {{{2, 2, 3}, {2, 4}}, {{"transpose_a", true}}},
+           {{{2, 0}, {0, 3}}, {}},
+           {{{17, 33}, {33, 19}}, {}}});
 }
 
 }  // namespace trivium::ops

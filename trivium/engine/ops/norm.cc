@@ -1,5 +1,5 @@
-// Batch normalisation by the statistics of the batch (Ioffe & Szegedy 2015). Running averages are the
-// caller's: mean and variance are outputs.
+// Batch normalisation by the statistics of the batch (Ioffe & Szegedy 2015). Running averages are
+// the caller's: mean and variance are outputs.
 #include <cmath>
 
 #include "trivium/engine/ops/families.h"
@@ -21,19 +21,23 @@ Ints other_axes(const Shape& x) {
   return axes;
 }
 
-double group_count(const Shape& x) { return static_cast<double>(x.count() / std::max<int64_t>(x[1], 1)); }
+double group_count(const Shape& x) {
+  return static_cast<double>(x.count() / std::max<int64_t>(x[1], 1));
+}
 
 void require_channel_vector(const InferCtx& c, int input, int image) {
   require_same_dtype(c, input, image);
   c.require(c.shape(input) == Shape{c.shape(image)[1]},
-            fmt::format("operand {} has shape {}, [{}] expected", input, c.shape(input).text(), c.shape(image)[1]),
+            fmt::format("operand {} has shape {}, [{}] expected", input, c.shape(input).text(),
+                        c.shape(image)[1]),
             "one value a channel: [C]");
 }
 
 void infer_batch_norm(InferCtx& c) {
   require_floating(c, 0);
   require_rank_at_least(c, 0, 2);
-  c.require(c.shape(0).count() > 0 || c.shape(0)[1] == 0, "there is nothing to take statistics of", "x has elements");
+  c.require(c.shape(0).count() > 0 || c.shape(0)[1] == 0, "there is nothing to take statistics of",
+            "x has elements");
   for (int i = 1; i < c.inputs(); ++i) require_channel_vector(c, i, 0);
   c.output(c.shape(0), c.dtype(0));
   for (int i = 0; i < 3; ++i) c.output(Shape{c.shape(0)[1]}, c.dtype(0));
@@ -51,16 +55,19 @@ void for_each_element(const Shape& x, Body&& body) {
 
 void reference_batch_norm(RefCtx& r) {
   const RefTensor& x = *r.in[0];
-  auto &y = r.out[0]->data, &mean = r.out[1]->data, &variance = r.out[2]->data, &invstd = r.out[3]->data;
+  auto &y = r.out[0]->data, &mean = r.out[1]->data, &variance = r.out[2]->data,
+       &invstd = r.out[3]->data;
   const double count = group_count(x.shape);
   for_each_element(x.shape, [&](int64_t c, int64_t i) { mean[c] += x.data[i] / count; });
   for_each_element(x.shape, [&](int64_t c, int64_t i) {
     variance[c] += (x.data[i] - mean[c]) * (x.data[i] - mean[c]) / count;
   });
-  for (size_t c = 0; c < mean.size(); ++c) invstd[c] = 1 / std::sqrt(variance[c] + r.attrs.real("eps"));
+  for (size_t c = 0; c < mean.size(); ++c)
+    invstd[c] = 1 / std::sqrt(variance[c] + r.attrs.real("eps"));
   for_each_element(x.shape, [&](int64_t c, int64_t i) {
     const double normal = (x.data[i] - mean[c]) * invstd[c];
-    const double gamma = r.in.size() > 1 ? r.in[1]->data[c] : 1, beta = r.in.size() > 2 ? r.in[2]->data[c] : 0;
+    const double gamma = r.in.size() > 1 ? r.in[1]->data[c] : 1,
+                 beta = r.in.size() > 2 ? r.in[2]->data[c] : 0;
     y[i] = normal * gamma + beta;
   });
 }
@@ -72,7 +79,8 @@ Value through_statistics(GradCtx& c) {
   const double count = group_count(x.shape());
   Value total;
   const auto gather_term = [&](Value term) { total = total.defined() ? add(total, term) : term; };
-  if (c.has_upstream(1)) gather_term(broadcast_to(reshape(div(c.upstream(1), count), row), x.shape()));
+  if (c.has_upstream(1))
+    gather_term(broadcast_to(reshape(div(c.upstream(1), count), row), x.shape()));
   Value dvariance;
   if (c.has_upstream(2)) dvariance = c.upstream(2);
   if (c.has_upstream(3)) {  // invstd = (variance + eps)^-1/2
@@ -144,8 +152,10 @@ std::vector<Value> grad_expression(const std::vector<Value>& in, const Attrs&) {
 
 void define_norm(OpRegistry& ops) {
   ops.define("batch_norm")
-      .summary("Normalises every channel by mean and biased variance over all other axes. Statistics are taken in "
-               "two passes.")
+      .summary(
+          "Normalises every channel by mean and biased variance over all other axes. Statistics "
+          "are taken in "
+          "two passes.")
       .formula("y = (x - mean) * invstd [* gamma [+ beta]],  invstd = (variance + eps)^-1/2")
       .input("x", "floating [N, C, spatial…]")
       .optional_input("gamma", "[C], factor")
@@ -166,8 +176,10 @@ void define_norm(OpRegistry& ops) {
                 {{{2, 2, 3, 2}, {2}, {2}}, {}}});
   ops.define("batch_norm_grad")
       .summary("Gradient of batch_norm through y, statistics included.")
-      .formula("dx = gamma * invstd * (dy - mean(dy) - n * mean(dy * n)),  dgamma = sum(dy * n),  dbeta = sum(dy),  "
-               "n = (x - mean) * invstd")
+      .formula(
+          "dx = gamma * invstd * (dy - mean(dy) - n * mean(dy * n)),  dgamma = sum(dy * n),  dbeta "
+          "= sum(dy),  "
+          "n = (x - mean) * invstd")
       .input("dy", "floating [N, C, spatial…]")
       .input("x", "shape of dy")
       .input("mean", "[C]")
@@ -181,8 +193,9 @@ void define_norm(OpRegistry& ops) {
       .reference(reference_batch_norm_grad)
       .in_place(0)
       .cost(flops_per_output(9))
-      .samples({{{{4, 3}, {4, 3}, {3}, SampleInput({3}, SampleInput::positive)}, {}},
-                {{{2, 2, 3, 2}, {2, 2, 3, 2}, {2}, SampleInput({2}, SampleInput::positive), {2}}, {}}});
+      .samples(
+          {{{{4, 3}, {4, 3}, {3}, SampleInput({3}, SampleInput::positive)}, {}},
+           {{{2, 2, 3, 2}, {2, 2, 3, 2}, {2}, SampleInput({2}, SampleInput::positive), {2}}, {}}});
 }
 
 }  // namespace trivium::ops

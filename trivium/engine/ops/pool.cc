@@ -1,5 +1,5 @@
-// Pooling. Windows are clipped to the image; max_pool remembers where its maximum lay, so its gradient is
-// a scatter, and average pooling and its gradient are each other's gradients.
+// Pooling. Windows are clipped to the image; max_pool remembers where its maximum lay, so its
+// gradient is a scatter, and average pooling and its gradient are each other's gradients.
 #include <algorithm>
 #include <cmath>
 
@@ -17,22 +17,29 @@ OpDef& pool_record(OpRegistry& ops, const std::string& name) {
       .required_attr("strides", Ints{}, "distance of windows, >= 1")
       .required_attr("pads_begin", Ints{}, "padding before each spatial axis, less than the kernel")
       .required_attr("pads_end", Ints{}, "padding after each spatial axis, less than the kernel")
-      .attr("ceil", AttrValue(false), "round the number of windows up (the last must start inside in + begin)");
+      .attr("ceil", AttrValue(false),
+            "round the number of windows up (the last must start inside in + begin)");
 }
 
 /// Result's spatial sizes for an image of sizes `in`, after checking the attributes.
 Ints check_windows(const InferCtx& c, const Ints& in) {
   const int64_t rank = static_cast<int64_t>(in.size());
-  const auto &kernel = require_integers(c, "kernel", rank, 1), &strides = require_integers(c, "strides", rank, 1);
-  const auto &begin = require_integers(c, "pads_begin", rank, 0), &end = require_integers(c, "pads_end", rank, 0);
+  const auto &kernel = require_integers(c, "kernel", rank, 1),
+             &strides = require_integers(c, "strides", rank, 1);
+  const auto &begin = require_integers(c, "pads_begin", rank, 0),
+             &end = require_integers(c, "pads_end", rank, 0);
   Ints out;
   for (int64_t i = 0; i < rank; ++i) {
     if (begin[i] >= kernel[i] || end[i] >= kernel[i])
-      c.fail(fmt::format("padding {} and {} around a kernel of {} along spatial axis {}", begin[i], end[i], kernel[i], i),
+      c.fail(fmt::format("padding {} and {} around a kernel of {} along spatial axis {}", begin[i],
+                         end[i], kernel[i], i),
              "padding < kernel, so that every window holds a real place");
-    out.push_back(pool_size(in[i], kernel[i], strides[i], begin[i], end[i], c.attrs().flag("ceil")));
+    out.push_back(
+        pool_size(in[i], kernel[i], strides[i], begin[i], end[i], c.attrs().flag("ceil")));
     if (out.back() < 1)
-      c.fail(fmt::format("a window of {} does not fit into {} along spatial axis {}", kernel[i], in[i], i), kSizeRule);
+      c.fail(fmt::format("a window of {} does not fit into {} along spatial axis {}", kernel[i],
+                         in[i], i),
+             kSizeRule);
     if ((out.back() - 1) * strides[i] >= in[i] + begin[i])
       c.fail(fmt::format("the last window starts at {} of {} along spatial axis {}",
                          (out.back() - 1) * strides[i] - begin[i], in[i], i),
@@ -48,7 +55,12 @@ Shape with_spatial(const Shape& like, const Ints& spatial) {
 }
 
 Window window_of(const Attrs& a, const Ints& in, const Ints& out) {
-  return {in, out, a.integers("kernel"), a.integers("strides"), a.integers("pads_begin"), Ints(in.size(), 1)};
+  return {in,
+          out,
+          a.integers("kernel"),
+          a.integers("strides"),
+          a.integers("pads_begin"),
+          Ints(in.size(), 1)};
 }
 
 /// Visits the real places of window `y`: (offset in the plane, tap number in the unclipped window).
@@ -89,7 +101,8 @@ double divisor(const Window& g, std::span<const int64_t> y, const Attrs& a) {
   for (int i = 0; i < g.rank(); ++i) {
     const int64_t start = y[i] * g.strides[i] - g.begin[i];
     const int64_t last = g.in[i] + (with_padding ? a.integers("pads_end")[i] : 0);
-    area *= static_cast<double>(std::min(start + g.kernel[i], last) - std::max<int64_t>(start, with_padding ? start : 0));
+    area *= static_cast<double>(std::min(start + g.kernel[i], last) -
+                                std::max<int64_t>(start, with_padding ? start : 0));
   }
   return area;
 }
@@ -119,22 +132,25 @@ void infer_max_pool(InferCtx& c) {
 void reference_max_pool(RefCtx& r) {
   const RefTensor& x = *r.in[0];
   const Window g = window_of(r.attrs, spatial_of(x.shape), spatial_of(r.out[0]->shape));
-  for_each_window(x.shape.count(0, 2), g, [&](int64_t plane, int64_t w, std::span<const int64_t> y) {
-    const double* px = x.data.data() + plane * product(g.in);
-    double best = 0;
-    int64_t at = -1;
-    for_each_place(g, y, [&](int64_t in, int64_t tap) {
-      if (at >= 0 && !(px[in] > best || (std::isnan(best) && !std::isnan(px[in])))) return;
-      best = px[in];
-      at = tap;
-    });
-    r.out[0]->data[w] = best;
-    r.out[1]->data[w] = static_cast<double>(at);
-  });
+  for_each_window(x.shape.count(0, 2), g,
+                  [&](int64_t plane, int64_t w, std::span<const int64_t> y) {
+                    const double* px = x.data.data() + plane * product(g.in);
+                    double best = 0;
+                    int64_t at = -1;
+                    for_each_place(g, y, [&](int64_t in, int64_t tap) {
+                      if (at >= 0 && !(px[in] > best || (std::isnan(best) && !std::isnan(px[in]))))
+                        return;
+                      best = px[in];
+                      at = tap;
+                    });
+                    r.out[0]->data[w] = best;
+                    r.out[1]->data[w] = static_cast<double>(at);
+                  });
 }
 
 PoolAttrs attrs_of(const Attrs& a) {
-  return {a.integers("kernel"), a.integers("strides"), a.integers("pads_begin"), a.integers("pads_end"), a.flag("ceil")};
+  return {a.integers("kernel"), a.integers("strides"), a.integers("pads_begin"),
+          a.integers("pads_end"), a.flag("ceil")};
 }
 
 Attrs with_image(const Attrs& attrs, const Shape& image) {
@@ -145,7 +161,8 @@ Attrs with_image(const Attrs& attrs, const Shape& image) {
 
 void grad_max_pool(GradCtx& c) {
   if (!c.has_upstream(0)) return;
-  c.to(0, c.graph().op("max_pool_grad", {c.upstream(0), c.output(1)}, with_image(c.attrs(), c.input(0).shape())));
+  c.to(0, c.graph().op("max_pool_grad", {c.upstream(0), c.output(1)},
+                       with_image(c.attrs(), c.input(0).shape())));
 }
 
 /// The image's spatial sizes from the attribute; fails unless their windows are those of operand 0.
@@ -156,8 +173,8 @@ Ints check_spatial(const InferCtx& c) {
   const Ints out = check_windows(c, spatial);
   for (int i = 0; i < rank; ++i)
     if (out[i] != c.shape(0)[i + 2])
-      c.fail(fmt::format("{} places have {} windows along spatial axis {}, the operand has {}", spatial[i], out[i],
-                         i, c.shape(0)[i + 2]),
+      c.fail(fmt::format("{} places have {} windows along spatial axis {}, the operand has {}",
+                         spatial[i], out[i], i, c.shape(0)[i + 2]),
              kSizeRule);
   return spatial;
 }
@@ -172,18 +189,21 @@ void infer_max_pool_grad(InferCtx& c) {
 void reference_max_pool_grad(RefCtx& r) {
   const RefTensor &dy = *r.in[0], &position = *r.in[1];
   const Window g = window_of(r.attrs, r.attrs.integers("spatial"), spatial_of(dy.shape));
-  for_each_window(dy.shape.count(0, 2), g, [&](int64_t plane, int64_t w, std::span<const int64_t> y) {
-    const int64_t tap = static_cast<int64_t>(position.data[w]);
-    r.out[0]->data[plane * product(g.in) + place_of(g, y, tap)] += dy.data[w];
-  });
+  for_each_window(dy.shape.count(0, 2), g,
+                  [&](int64_t plane, int64_t w, std::span<const int64_t> y) {
+                    const int64_t tap = static_cast<int64_t>(position.data[w]);
+                    r.out[0]->data[plane * product(g.in) + place_of(g, y, tap)] += dy.data[w];
+                  });
 }
 
-/// ddy = the upstream's elements at the remembered places: a gather from all planes laid end to end.
+/// ddy = the upstream's elements at the remembered places: a gather from all planes laid end to
+/// end.
 void grad_max_pool_grad(GradCtx& c) {
   const Value dy = c.input(0), position = c.input(1), g = c.upstream();
   const Ints spatial = c.attrs().integers("spatial");
   const int64_t planes = dy.shape().count(0, 2), windows = dy.shape().count(2);
-  const Value inside = cast(max_pool_plane_index(position, attrs_of(c.attrs()), spatial), DType::i64);
+  const Value inside =
+      cast(max_pool_plane_index(position, attrs_of(c.attrs()), spatial), DType::i64);
   Array first({planes, 1}, DType::i64);
   for (int64_t p = 0; p < planes; ++p) first.data<int64_t>()[p] = p * product(spatial);
   const Value index = add(reshape(inside, {planes, windows}), c.graph().constant(first));
@@ -199,9 +219,11 @@ void infer_plane_index(InferCtx& c) {
 void reference_plane_index(RefCtx& r) {
   const RefTensor& position = *r.in[0];
   const Window g = window_of(r.attrs, r.attrs.integers("spatial"), spatial_of(position.shape));
-  for_each_window(position.shape.count(0, 2), g, [&](int64_t, int64_t w, std::span<const int64_t> y) {
-    r.out[0]->data[w] = static_cast<double>(place_of(g, y, static_cast<int64_t>(position.data[w])));
-  });
+  for_each_window(position.shape.count(0, 2), g,
+                  [&](int64_t, int64_t w, std::span<const int64_t> y) {
+                    r.out[0]->data[w] =
+                        static_cast<double>(place_of(g, y, static_cast<int64_t>(position.data[w])));
+                  });
 }
 
 void infer_avg_pool(InferCtx& c) {
@@ -213,11 +235,13 @@ void infer_avg_pool(InferCtx& c) {
 void reference_avg_pool(RefCtx& r) {
   const RefTensor& x = *r.in[0];
   const Window g = window_of(r.attrs, spatial_of(x.shape), spatial_of(r.out[0]->shape));
-  for_each_window(x.shape.count(0, 2), g, [&](int64_t plane, int64_t w, std::span<const int64_t> y) {
-    double sum = 0;
-    for_each_place(g, y, [&](int64_t in, int64_t) { sum += x.data[plane * product(g.in) + in]; });
-    r.out[0]->data[w] = sum / divisor(g, y, r.attrs);
-  });
+  for_each_window(
+      x.shape.count(0, 2), g, [&](int64_t plane, int64_t w, std::span<const int64_t> y) {
+        double sum = 0;
+        for_each_place(g, y,
+                       [&](int64_t in, int64_t) { sum += x.data[plane * product(g.in) + in]; });
+        r.out[0]->data[w] = sum / divisor(g, y, r.attrs);
+      });
 }
 
 void infer_avg_pool_grad(InferCtx& c) {
@@ -228,22 +252,30 @@ void infer_avg_pool_grad(InferCtx& c) {
 void reference_avg_pool_grad(RefCtx& r) {
   const RefTensor& dy = *r.in[0];
   const Window g = window_of(r.attrs, r.attrs.integers("spatial"), spatial_of(dy.shape));
-  for_each_window(dy.shape.count(0, 2), g, [&](int64_t plane, int64_t w, std::span<const int64_t> y) {
-    const double share = dy.data[w] / divisor(g, y, r.attrs);
-    for_each_place(g, y, [&](int64_t in, int64_t) { r.out[0]->data[plane * product(g.in) + in] += share; });
-  });
+  for_each_window(dy.shape.count(0, 2), g,
+                  [&](int64_t plane, int64_t w, std::span<const int64_t> y) {
+                    const double share = dy.data[w] / divisor(g, y, r.attrs);
+                    for_each_place(g, y, [&](int64_t in, int64_t) {
+                      r.out[0]->data[plane * product(g.in) + in] += share;
+                    });
+                  });
 }
 
 /// One operation a tap of each window; `of` is the side that has one element a window.
 OpDef::CostFn window_cost(bool of_input) {
   return [of_input](std::span<const ValueMeta> in, std::span<const ValueMeta> out, const Attrs& a) {
     const Shape& windows = of_input ? in[0].shape : out[0].shape;
-    return Cost{static_cast<double>(windows.count()) * static_cast<double>(product(a.integers("kernel")))};
+    return Cost{static_cast<double>(windows.count()) *
+                static_cast<double>(product(a.integers("kernel")))};
   };
 }
 
 Attrs sample_attrs(Ints kernel, Ints strides, Ints begin, Ints end, bool ceil) {
-  return {{"kernel", kernel}, {"strides", strides}, {"pads_begin", begin}, {"pads_end", end}, {"ceil", ceil}};
+  return {{"kernel", kernel},
+          {"strides", strides},
+          {"pads_begin", begin},
+          {"pads_end", end},
+          {"ceil", ceil}};
 }
 
 struct SampleShape {
@@ -253,13 +285,20 @@ struct SampleShape {
 
 std::vector<SampleShape> sample_shapes() {
   const auto distinct = SampleInput::distinct;
-  return {{SampleInput({2, 3, 4, 4}, distinct), SampleInput({2, 3, 2, 2}), sample_attrs({2, 2}, {2, 2}, {0, 0}, {0, 0}, false)},
-          {SampleInput({1, 2, 6, 5}, distinct), SampleInput({1, 2, 3, 2}), sample_attrs({3, 3}, {2, 2}, {0, 0}, {0, 0}, true)},
-          {SampleInput({1, 2, 5, 5}, distinct), SampleInput({1, 2, 3, 3}), sample_attrs({3, 3}, {2, 2}, {1, 1}, {1, 1}, true)},
-          {SampleInput({2, 1, 4, 5}, distinct), SampleInput({2, 1, 4, 5}), sample_attrs({3, 3}, {1, 1}, {1, 1}, {1, 1}, false)},
-          {SampleInput({1, 2, 2, 2}, distinct), SampleInput({1, 2, 1, 1}), sample_attrs({3, 3}, {2, 2}, {0, 0}, {0, 0}, true)},
-          {SampleInput({2, 2, 7}, distinct), SampleInput({2, 2, 4}), sample_attrs({2}, {2}, {1}, {1}, false)},
-          {SampleInput({1, 1, 17, 17}, distinct), SampleInput({1, 1, 1, 1}), sample_attrs({17, 17}, {1, 1}, {0, 0}, {0, 0}, false)}};
+  return {{SampleInput({2, 3, 4, 4}, distinct), SampleInput({2, 3, 2, 2}),
+           sample_attrs({2, 2}, {2, 2}, {0, 0}, {0, 0}, false)},
+          {SampleInput({1, 2, 6, 5}, distinct), SampleInput({1, 2, 3, 2}),
+           sample_attrs({3, 3}, {2, 2}, {0, 0}, {0, 0}, true)},
+          {SampleInput({1, 2, 5, 5}, distinct), SampleInput({1, 2, 3, 3}),
+           sample_attrs({3, 3}, {2, 2}, {1, 1}, {1, 1}, true)},
+          {SampleInput({2, 1, 4, 5}, distinct), SampleInput({2, 1, 4, 5}),
+           sample_attrs({3, 3}, {1, 1}, {1, 1}, {1, 1}, false)},
+          {SampleInput({1, 2, 2, 2}, distinct), SampleInput({1, 2, 1, 1}),
+           sample_attrs({3, 3}, {2, 2}, {0, 0}, {0, 0}, true)},
+          {SampleInput({2, 2, 7}, distinct), SampleInput({2, 2, 4}),
+           sample_attrs({2}, {2}, {1}, {1}, false)},
+          {SampleInput({1, 1, 17, 17}, distinct), SampleInput({1, 1, 1, 1}),
+           sample_attrs({17, 17}, {1, 1}, {0, 0}, {0, 0}, false)}};
 }
 
 std::vector<Sample> image_samples(bool average) {
@@ -273,7 +312,8 @@ std::vector<Sample> image_samples(bool average) {
   return out;
 }
 
-/// dy alone for averages; dy with positions, or positions alone, for maxima (integers below the window's size).
+/// dy alone for averages; dy with positions, or positions alone, for maxima (integers below the
+/// window's size).
 std::vector<Sample> windows_samples(bool with_dy, bool with_position) {
   std::vector<Sample> out;
   for (SampleShape& s : sample_shapes()) {
@@ -281,9 +321,10 @@ std::vector<Sample> windows_samples(bool with_dy, bool with_position) {
     SampleInput position({}, SampleInput::integers, DType::u8, 1);  // tap 0 …
     position.shape = s.windows.shape;
     if (product(s.attrs.integers("kernel")) > 256) position.dtype = DType::i32;
-    const Ints &begin = s.attrs.integers("pads_begin");
+    const Ints& begin = s.attrs.integers("pads_begin");
     const bool padded = std::any_of(begin.begin(), begin.end(), [](int64_t b) { return b > 0; });
-    if (with_position && padded) continue;  // … which is a real place of every window only without padding
+    if (with_position && padded)
+      continue;  // … which is a real place of every window only without padding
     Sample sample{{}, s.attrs};
     if (with_dy) sample.inputs.push_back(s.windows);
     if (with_position) sample.inputs.push_back(position);
@@ -296,12 +337,16 @@ std::vector<Sample> windows_samples(bool with_dy, bool with_position) {
 
 void define_pool(OpRegistry& ops) {
   pool_record(ops, "max_pool")
-      .summary("Maximum of each window, clipped to the image, and where it lay. The first maximum in row-major "
-               "order wins; NaN only where all are NaN. The gradient goes to that place.")
+      .summary(
+          "Maximum of each window, clipped to the image, and where it lay. The first maximum in "
+          "row-major "
+          "order wins; NaN only where all are NaN. The gradient goes to that place.")
       .formula("y[n, c, p] = max over t of x[n, c, p * stride - begin + t]")
       .input("x", "numbers [N, C, spatial…]")
       .output("y", std::string("[N, C, out…] with ") + kSizeRule)
-      .output("position", "row-major place inside the unclipped window; uint8 when it has <= 256 places, else int32")
+      .output("position",
+              "row-major place inside the unclipped window; uint8 when it has <= 256 places, else "
+              "int32")
       .infer(infer_max_pool)
       .gradient(grad_max_pool)
       .reference(reference_max_pool)
@@ -331,14 +376,17 @@ void define_pool(OpRegistry& ops) {
       .samples(windows_samples(false, true));
   pool_record(ops, "avg_pool")
       .summary("Average of each window over its real places.")
-      .formula("y = sum of real places / divisor; divisor: area of the window clipped to [-begin, in + end) when "
-               "count_include_pad, else the number of real places")
+      .formula(
+          "y = sum of real places / divisor; divisor: area of the window clipped to [-begin, in + "
+          "end) when "
+          "count_include_pad, else the number of real places")
       .input("x", "floating [N, C, spatial…]")
       .attr("count_include_pad", AttrValue(true), "padding counts in the divisor")
       .output("y", std::string("[N, C, out…] with ") + kSizeRule)
       .infer(infer_avg_pool)
       .gradient([](GradCtx& c) {
-        c.to(0, c.graph().op("avg_pool_grad", {c.upstream()}, with_image(c.attrs(), c.input(0).shape())));
+        c.to(0, c.graph().op("avg_pool_grad", {c.upstream()},
+                             with_image(c.attrs(), c.input(0).shape())));
       })
       .reference(reference_avg_pool)
       .cost(window_cost(false))

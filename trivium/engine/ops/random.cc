@@ -1,5 +1,5 @@
-// Random draws as pure functions: of a Mersenne twister's state (which comes back as an output), or of
-// (seed, stream, element) for Philox. The numbers themselves are core/random's.
+// Random draws as pure functions: of a Mersenne twister's state (which comes back as an output), or
+// of (seed, stream, element) for Philox. The numbers themselves are core/random's.
 #include <algorithm>
 #include <cstring>
 
@@ -49,7 +49,8 @@ OpDef& mt_record(OpRegistry& ops, const std::string& name, DType dtype) {
       .output("state", "the twister after the draws")
       .infer([dtype](InferCtx& c) {
         c.require(c.dtype(0) == DType::i32 && c.shape(0) == Shape{random::kMt19937StateSize},
-                  "the state is not a Mersenne twister's", fmt::format("state int32[{}]", random::kMt19937StateSize));
+                  "the state is not a Mersenne twister's",
+                  fmt::format("state int32[{}]", random::kMt19937StateSize));
         c.output(require_shape(c, "shape"), dtype);
         c.output(c.shape(0), DType::i32);
       })
@@ -61,7 +62,8 @@ OpDef& mt_record(OpRegistry& ops, const std::string& name, DType dtype) {
 
 Sample mt_sample(Attrs attrs) {
   attrs.set("shape", Ints{3, 4});
-  return {{SampleInput({random::kMt19937StateSize}, SampleInput::integers, DType::i32, 600)}, attrs};
+  return {{SampleInput({random::kMt19937StateSize}, SampleInput::integers, DType::i32, 600)},
+          attrs};
 }
 
 void define_mt19937(OpRegistry& ops) {
@@ -84,8 +86,10 @@ void define_mt19937(OpRegistry& ops) {
       }))
       .samples({mt_sample({{"mean", 1.0}, {"stddev", 0.1}})});
   mt_record(ops, "mt19937_sparse_gaussian", DType::f32)
-      .summary("Normal numbers, then each kept with probability sparse / shape[0], else times 0: Caffe's gaussian "
-               "filler with `sparse`.")
+      .summary(
+          "Normal numbers, then each kept with probability sparse / shape[0], else times 0: "
+          "Caffe's gaussian "
+          "filler with `sparse`.")
       .formula("value ~ N(mean, stddev^2) * Bernoulli(sparse / shape[0])")
       .attr("mean", AttrValue(0.0), "mean")
       .attr("stddev", AttrValue(1.0), "standard deviation, positive")
@@ -100,7 +104,9 @@ void define_mt19937(OpRegistry& ops) {
       })
       .samples({mt_sample({{"sparse", int64_t{2}}})});
   mt_record(ops, "mt19937_unitball", DType::f32)
-      .summary("Uniform numbers, each row along axis 0 divided by its sum: Caffe's positive_unitball filler.")
+      .summary(
+          "Uniform numbers, each row along axis 0 divided by its sum: Caffe's positive_unitball "
+          "filler.")
       .formula("value = u / sum of u over its row,  u ~ U[0, 1]")
       .reference([](RefCtx& r) {
         const Shape& shape = r.out[0]->shape;
@@ -113,7 +119,8 @@ void define_mt19937(OpRegistry& ops) {
   mt_record(ops, "mt19937_bernoulli", DType::u8)
       .summary("The mask of Caffe's dropout: 1 with probability keep. One word an element.")
       .formula("value = word <= keep * (2^32 - 1),  keep = 1 - (float) ratio")
-      .required_attr("keep", 0.5, "probability of 1, in (0, 1]; 1 - the ratio as a float, in double")
+      .required_attr("keep", 0.5,
+                     "probability of 1, in (0, 1]; 1 - the ratio as a float, in double")
       .reference([](RefCtx& r) {
         Mt19937 rng = load_state(*r.in[0]);
         std::vector<uint8_t> mask(r.out[0]->data.size());
@@ -124,9 +131,11 @@ void define_mt19937(OpRegistry& ops) {
       .samples({mt_sample({{"keep", 0.5}})});
 }
 
-using PhiloxFill = void (*)(uint64_t seed, uint64_t stream, uint64_t first, float a, float b, std::span<float> out);
+using PhiloxFill = void (*)(uint64_t seed, uint64_t stream, uint64_t first, float a, float b,
+                            std::span<float> out);
 
-OpDef& philox_record(OpRegistry& ops, const std::string& name, const char* first, const char* second, PhiloxFill fill) {
+OpDef& philox_record(OpRegistry& ops, const std::string& name, const char* first,
+                     const char* second, PhiloxFill fill) {
   return ops.define(name)
       .input("seed", "int64, rank 0")
       .input("stream", "int64, rank 0: numbers of different streams are independent")
@@ -134,7 +143,8 @@ OpDef& philox_record(OpRegistry& ops, const std::string& name, const char* first
       .output("value", "float32; element i depends on (seed, stream, i) only")
       .infer([](InferCtx& c) {
         for (int i : {0, 1})
-          c.require(c.dtype(i) == DType::i64 && c.shape(i).is_scalar(), fmt::format("operand {} is not an int64 of rank 0", i),
+          c.require(c.dtype(i) == DType::i64 && c.shape(i).is_scalar(),
+                    fmt::format("operand {} is not an int64 of rank 0", i),
                     "seed and stream: int64[]");
         c.output(require_shape(c, "shape"), DType::f32);
       })
@@ -142,7 +152,9 @@ OpDef& philox_record(OpRegistry& ops, const std::string& name, const char* first
       .effect(Effect::random)
       .reference([=](RefCtx& r) {
         std::vector<float> values(r.out[0]->data.size());
-        const auto word = [&](int i) { return static_cast<uint64_t>(static_cast<int64_t>(r.in[i]->data[0])); };
+        const auto word = [&](int i) {
+          return static_cast<uint64_t>(static_cast<int64_t>(r.in[i]->data[0]));
+        };
         fill(word(0), word(1), 0, real(r.attrs, first), real(r.attrs, second), values);
         std::copy(values.begin(), values.end(), r.out[0]->data.begin());
       })
@@ -159,7 +171,9 @@ void define_philox(OpRegistry& ops) {
       .attr("hi", AttrValue(1.0), "bound, excluded")
       .samples({sample});
   philox_record(ops, "philox_normal", "mean", "stddev", random::philox_normal)
-      .summary("Normal numbers by Philox4x32-10 and Box–Muller, a pure function of seed, stream and element.")
+      .summary(
+          "Normal numbers by Philox4x32-10 and Box–Muller, a pure function of seed, stream and "
+          "element.")
       .formula("value ~ N(mean, stddev^2)")
       .attr("mean", AttrValue(0.0), "mean")
       .attr("stddev", AttrValue(1.0), "standard deviation")

@@ -16,10 +16,12 @@ void infer_reduction(InferCtx& c, bool floating, bool needs_elements) {
   floating ? require_floating(c, 0) : require_number(c, 0);
   const Shape& x = c.shape(0);
   const auto axes = normal_axes(c.attrs().integers("axes"), x.rank());
-  c.require(axes.has_value(), "axes are out of range or repeated for rank " + std::to_string(x.rank()),
+  c.require(axes.has_value(),
+            "axes are out of range or repeated for rank " + std::to_string(x.rank()),
             "each axis once, -rank <= axis < rank");
   const Shape y = reduced_shape(x, *axes, c.attrs().flag("keep_dims"));
-  if (needs_elements && x.count() == 0 && y.count() > 0) c.fail("nothing to choose from: a reduced axis has size 0");
+  if (needs_elements && x.count() == 0 && y.count() > 0)
+    c.fail("nothing to choose from: a reduced axis has size 0");
   c.output(y, c.dtype(0));
 }
 
@@ -69,7 +71,8 @@ Value first_choice(GradCtx& c, bool largest) {
   perm.insert(perm.end(), axes.begin(), axes.end());
   for (int i = 0; i < rank; ++i) back[perm[i]] = i;
   const Value moved = permute(x, perm);
-  const Shape groups{moved.shape().count(0, static_cast<int>(kept)), moved.shape().count(static_cast<int>(kept))};
+  const Shape groups{moved.shape().count(0, static_cast<int>(kept)),
+                     moved.shape().count(static_cast<int>(kept))};
   const Value chosen = argmax(reshape(moved, groups), 1);
   return permute(reshape(one_hot(chosen, groups[1], DType::bool_), moved.shape()), back);
 }
@@ -81,8 +84,8 @@ OpDef::Gradient choice_gradient(bool largest) {
   };
 }
 
-/// Product of the others, also where one factor is zero. Where two are, or for second derivatives at a
-/// zero, terms that need the product without two factors are left out.
+/// Product of the others, also where one factor is zero. Where two are, or for second derivatives
+/// at a zero, terms that need the product without two factors are left out.
 void grad_prod(GradCtx& c) {
   const Value x = c.input(0), dy = spread(c, c.upstream());
   const Ints axes = axes_of(c.attrs(), x.shape());
@@ -97,7 +100,8 @@ void grad_prod(GradCtx& c) {
 OpDef& reduction(OpRegistry& ops, const std::string& name, bool floating, bool needs_elements) {
   return ops.define(name)
       .input("x", floating ? "floating" : "numbers")
-      .attr("axes", AttrValue(Ints{}), "axes to reduce, negative ones count from the end; empty: all")
+      .attr("axes", AttrValue(Ints{}),
+            "axes to reduce, negative ones count from the end; empty: all")
       .attr("keep_dims", AttrValue(false), "reduced axes stay with size 1")
       .output("y", "dtype of x, without the reduced axes")
       .infer([=](InferCtx& c) { infer_reduction(c, floating, needs_elements); })
@@ -107,7 +111,9 @@ OpDef& reduction(OpRegistry& ops, const std::string& name, bool floating, bool n
 }
 
 std::vector<Sample> reduction_samples() {
-  const auto x = [](std::initializer_list<int64_t> dims) { return SampleInput(dims, SampleInput::distinct); };
+  const auto x = [](std::initializer_list<int64_t> dims) {
+    return SampleInput(dims, SampleInput::distinct);
+  };
   return {{{x({2, 3})}, {}},
           {{x({2, 3, 4})}, {{"axes", Ints{1}}}},
           {{x({2, 3, 4})}, {{"axes", Ints{0, 2}}, {"keep_dims", true}}},
@@ -125,7 +131,10 @@ void define_folds(OpRegistry& ops) {
       .summary("Sum over axes.")
       .formula("y = sum of x over axes")
       .gradient([](GradCtx& c) { c.to(0, spread(c, c.upstream())); })
-      .reference([](RefCtx& r) { reference_fold(r, 0, [](double a, double x) { return a + x; }, false); })
+      .reference([](RefCtx& r) {
+        reference_fold(
+            r, 0, [](double a, double x) { return a + x; }, false);
+      })
       .samples(with_empty(reduction_samples()));
   reduction(ops, "mean", true, false)
       .summary("Arithmetic mean over axes; NaN when there is nothing to average.")
@@ -134,7 +143,8 @@ void define_folds(OpRegistry& ops) {
         c.to(0, spread(c, div(c.upstream(), group_size(c.attrs(), c.input(0).shape()))));
       })
       .reference([](RefCtx& r) {
-        reference_fold(r, 0, [](double a, double x) { return a + x; }, false);
+        reference_fold(
+            r, 0, [](double a, double x) { return a + x; }, false);
         for (double& y : r.out[0]->data) y /= group_size(r.attrs, r.in[0]->shape);
       })
       .samples(reduction_samples());
@@ -142,7 +152,10 @@ void define_folds(OpRegistry& ops) {
       .summary("Product over axes; 1 of nothing.")
       .formula("y = product of x over axes")
       .gradient(grad_prod)
-      .reference([](RefCtx& r) { reference_fold(r, 1, [](double a, double x) { return a * x; }, false); })
+      .reference([](RefCtx& r) {
+        reference_fold(
+            r, 1, [](double a, double x) { return a * x; }, false);
+      })
       .samples(with_empty(reduction_samples()));
 }
 
@@ -152,7 +165,8 @@ void define_choices(OpRegistry& ops) {
       .formula("y = max of x over axes")
       .gradient(choice_gradient(true))
       .reference([](RefCtx& r) {
-        reference_fold(r, 0, [](double a, double x) { return apply(ScalarOp::maximum, a, x); }, true);
+        reference_fold(
+            r, 0, [](double a, double x) { return apply(ScalarOp::maximum, a, x); }, true);
       })
       .samples(reduction_samples());
   reduction(ops, "reduce_min", false, true)
@@ -160,7 +174,8 @@ void define_choices(OpRegistry& ops) {
       .formula("y = min of x over axes")
       .gradient(choice_gradient(false))
       .reference([](RefCtx& r) {
-        reference_fold(r, 0, [](double a, double x) { return apply(ScalarOp::minimum, a, x); }, true);
+        reference_fold(
+            r, 0, [](double a, double x) { return apply(ScalarOp::minimum, a, x); }, true);
       })
       .samples(reduction_samples());
 }
@@ -184,7 +199,9 @@ void define_sum_to(OpRegistry& ops) {
       .reference([](RefCtx& r) {
         const RefTensor& x = *r.in[0];
         for_each_offset<1>(x.shape, {broadcast_strides(r.out[0]->shape, x.shape)},
-                           [&](int64_t i, const std::array<int64_t, 1>& at) { r.out[0]->data[at[0]] += x.data[i]; });
+                           [&](int64_t i, const std::array<int64_t, 1>& at) {
+                             r.out[0]->data[at[0]] += x.data[i];
+                           });
       })
       .cost([](std::span<const ValueMeta> in, std::span<const ValueMeta>, const Attrs&) {
         return Cost{static_cast<double>(in[0].shape.count())};

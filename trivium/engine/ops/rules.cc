@@ -12,9 +12,12 @@ std::string operand_name(const InferCtx& c, int input) {
 }
 
 /// Leaves have one output, so an input that stands for output k > 0 of a node keeps its own k.
-Value at_output(Value first, int32_t output) { return output == 0 ? first : first.graph->output_of(first, output); }
+Value at_output(Value first, int32_t output) {
+  return output == 0 ? first : first.graph->output_of(first, output);
+}
 
-/// Records what `roots` of `from` need in `to`, with inputs[i] for input i; undefined roots stay so.
+/// Records what `roots` of `from` need in `to`, with inputs[i] for input i; undefined roots stay
+/// so.
 std::vector<Value> transplant(const Graph& from, const std::vector<Value>& roots,
                               const std::vector<Value>& inputs, Graph& to) {
   std::vector<Value> defined, results;
@@ -26,14 +29,16 @@ std::vector<Value> transplant(const Graph& from, const std::vector<Value>& roots
     if (!needed[n]) continue;
     const Node& node = from.node(n);
     if (node.literal >= 0) {
-      first[n] = node.op->name() == "input" ? inputs[node.literal] : to.constant(from.constants()[node.literal]);
+      first[n] = node.op->name() == "input" ? inputs[node.literal]
+                                            : to.constant(from.constants()[node.literal]);
       continue;
     }
     std::vector<Value> operands;
     for (const Edge& e : node.inputs) operands.push_back(at_output(first[e.node], e.output));
     first[n] = to.op(*node.op, operands, *node.attrs);
   }
-  for (const Value& v : roots) results.push_back(v.defined() ? at_output(first[v.node], v.output) : Value{});
+  for (const Value& v : roots)
+    results.push_back(v.defined() ? at_output(first[v.node], v.output) : Value{});
   return results;
 }
 
@@ -48,13 +53,14 @@ void require_floating(const InferCtx& c, int input) {
 
 void require_number(const InferCtx& c, int input) {
   if (c.dtype(input) == DType::bool_)
-    c.fail(fmt::format("{} is bool, a number is expected", operand_name(c, input)), "cast it first");
+    c.fail(fmt::format("{} is bool, a number is expected", operand_name(c, input)),
+           "cast it first");
 }
 
 void require_same_dtype(const InferCtx& c, int a, int b) {
   if (c.dtype(a) != c.dtype(b))
-    c.fail(fmt::format("{} is {}, {} is {}", operand_name(c, a), name_of(c.dtype(a)), operand_name(c, b),
-                       name_of(c.dtype(b))),
+    c.fail(fmt::format("{} is {}, {} is {}", operand_name(c, a), name_of(c.dtype(a)),
+                       operand_name(c, b), name_of(c.dtype(b))),
            "operands have one dtype; cast one of them");
 }
 
@@ -71,12 +77,13 @@ void require_label_dtype(const InferCtx& c, int input) {
            "float32, float64, int32 or int64");
 }
 
-const std::vector<int64_t>& require_integers(const InferCtx& c, const std::string& name, int64_t count,
-                                             int64_t least) {
+const std::vector<int64_t>& require_integers(const InferCtx& c, const std::string& name,
+                                             int64_t count, int64_t least) {
   const std::vector<int64_t>& values = c.attrs().integers(name);
   if (static_cast<int64_t>(values.size()) != count)
     c.fail(fmt::format("{} has {} entries, {} expected", name, values.size(), count));
-  constexpr int64_t kMost = int64_t{1} << 31;  // keeps sums of sizes and products of two inside 64 bits
+  constexpr int64_t kMost = int64_t{1}
+                            << 31;  // keeps sums of sizes and products of two inside 64 bits
   for (int64_t v : values)
     if (v < least || v > kMost)
       c.fail(fmt::format("{} has the entry {}, {} to {} expected", name, v, least, kMost));
@@ -86,7 +93,8 @@ const std::vector<int64_t>& require_integers(const InferCtx& c, const std::strin
 Shape require_shape(const InferCtx& c, const std::string& name) {
   const std::vector<int64_t>& sizes = c.attrs().integers(name);
   if (sizes.size() > Shape::kMaxRank)
-    c.fail(fmt::format("{} has {} axes, at most {} supported", name, sizes.size(), Shape::kMaxRank));
+    c.fail(
+        fmt::format("{} has {} axes, at most {} supported", name, sizes.size(), Shape::kMaxRank));
   for (int64_t s : sizes)
     if (s < 0) c.fail(fmt::format("{} has the size {}", name, s), "sizes >= 0");
   const Shape shape(sizes);
@@ -131,7 +139,8 @@ OpDef::Gradient through(Expression expression) {
       seeds.push_back(input_like(c.upstream(static_cast<int>(o))));
     }
     if (ys.empty() || xs.empty()) return;
-    const std::vector<Value> results = transplant(own, gradients(ys, xs, seeds), stands_for, c.graph());
+    const std::vector<Value> results =
+        transplant(own, gradients(ys, xs, seeds), stands_for, c.graph());
     for (size_t k = 0; k < wanted.size(); ++k) c.to(wanted[k], results[k]);
   };
 }

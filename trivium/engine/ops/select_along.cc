@@ -65,7 +65,8 @@ void define_argmax(OpRegistry& ops) {
       .not_differentiable("the result is an index")
       .reference([](RefCtx& r) { reference_ranking(r, 1, nullptr, r.out[0]); })
       .samples({{{SampleInput({3, 5}, SampleInput::distinct)}, {{"axis", int64_t{1}}}},
-                {{SampleInput({4, 3, 2}, SampleInput::distinct)}, {{"axis", int64_t{-2}}, {"keep_dims", true}}},
+                {{SampleInput({4, 3, 2}, SampleInput::distinct)},
+                 {{"axis", int64_t{-2}}, {"keep_dims", true}}},
                 {{SampleInput({3, 6}, SampleInput::integers, DType::f32, 3)},
                  {{"axis", int64_t{1}}, {"tie", std::string("last")}}}});
 }
@@ -74,7 +75,8 @@ void define_argmax(OpRegistry& ops) {
 void grad_top_k(GradCtx& c) {
   if (!c.has_upstream(0)) return;
   const Value x = c.input(0), dy = c.upstream(0), indices = c.output(1);
-  const int axis = x.shape().axis(static_cast<int>(c.attrs().integer("axis"))), rank = x.shape().rank();
+  const int axis = x.shape().axis(static_cast<int>(c.attrs().integer("axis"))),
+            rank = x.shape().rank();
   Ints to_last, back(rank + 1);
   for (int i = 0; i < rank; ++i)
     if (i != axis) to_last.push_back(i);
@@ -103,7 +105,8 @@ void define_top_k(OpRegistry& ops) {
         require_tie(c);
         const int axis = c.axis("axis");
         const int64_t k = c.attrs().integer("k"), size = c.shape(0)[axis];
-        c.require(k >= 1 && k <= size, fmt::format("k {} of {} elements", k, size), "1 <= k <= size of the axis");
+        c.require(k >= 1 && k <= size, fmt::format("k {} of {} elements", k, size),
+                  "1 <= k <= size of the axis");
         Shape y = c.shape(0);
         y.set(axis, k);
         c.output(y, c.dtype(0));
@@ -112,7 +115,8 @@ void define_top_k(OpRegistry& ops) {
       .gradient(grad_top_k)
       .reference([](RefCtx& r) { reference_ranking(r, r.attrs.integer("k"), r.out[0], r.out[1]); })
       .samples({{{SampleInput({3, 5}, SampleInput::distinct)}, {{"k", int64_t{2}}}},
-                {{SampleInput({4, 3, 2}, SampleInput::distinct)}, {{"k", int64_t{3}}, {"axis", int64_t{0}}}},
+                {{SampleInput({4, 3, 2}, SampleInput::distinct)},
+                 {{"k", int64_t{3}}, {"axis", int64_t{0}}}},
                 {{SampleInput({3, 6}, SampleInput::integers, DType::i32, 3)},
                  {{"k", int64_t{6}}, {"tie", std::string("last")}}}});
 }

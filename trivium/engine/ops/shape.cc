@@ -11,8 +11,9 @@ using Strides = std::array<int64_t, Shape::kMaxRank>;
 
 /// y[i] = x[offset + i · strides]: every op below but concat is this with its own strides.
 void copy_strided(const RefTensor& x, int64_t offset, const Strides& strides, RefTensor& y) {
-  for_each_offset<1>(y.shape, {strides},
-                     [&](int64_t i, const std::array<int64_t, 1>& at) { y.data[i] = x.data[offset + at[0]]; });
+  for_each_offset<1>(y.shape, {strides}, [&](int64_t i, const std::array<int64_t, 1>& at) {
+    y.data[i] = x.data[offset + at[0]];
+  });
 }
 
 /// x[offset + i · strides] = value of part[i].
@@ -32,14 +33,17 @@ void define_reshape(OpRegistry& ops) {
       .infer([](InferCtx& c) {
         const Shape y = require_shape(c, "shape");
         c.require(y.count() == c.shape(0).count(),
-                  fmt::format("{} elements do not fit shape {} of {}", c.shape(0).count(), y.text(), y.count()),
+                  fmt::format("{} elements do not fit shape {} of {}", c.shape(0).count(), y.text(),
+                              y.count()),
                   "equal numbers of elements");
         c.output(y, c.dtype(0));
       })
       .gradient([](GradCtx& c) { c.to(0, reshape(c.upstream(), c.input(0).shape())); })
       .reference([](RefCtx& r) { r.out[0]->data = r.in[0]->data; })
       .view()
-      .samples({{{{2, 3}}, {{"shape", Ints{3, 2}}}}, {{{4}}, {{"shape", Ints{2, 1, 2}}}}, {{{1}}, {{"shape", Ints{}}}}});
+      .samples({{{{2, 3}}, {{"shape", Ints{3, 2}}}},
+                {{{4}}, {{"shape", Ints{2, 1, 2}}}},
+                {{{1}}, {{"shape", Ints{}}}}});
 }
 
 std::optional<Ints> permutation(const InferCtx& c) {
@@ -67,14 +71,16 @@ void define_permute(OpRegistry& ops) {
       .gradient([](GradCtx& c) {
         const Ints& perm = c.attrs().integers("perm");
         Ints back(perm.size());
-        for (size_t i = 0; i < perm.size(); ++i) back[c.input(0).shape().axis(static_cast<int>(perm[i]))] = static_cast<int64_t>(i);
+        for (size_t i = 0; i < perm.size(); ++i)
+          back[c.input(0).shape().axis(static_cast<int>(perm[i]))] = static_cast<int64_t>(i);
         c.to(0, permute(c.upstream(), back));
       })
       .reference([](RefCtx& r) {
         const Strides own = strides_of(r.in[0]->shape);
         Strides moved{};
         const Ints& perm = r.attrs.integers("perm");
-        for (size_t i = 0; i < perm.size(); ++i) moved[i] = own[r.in[0]->shape.axis(static_cast<int>(perm[i]))];
+        for (size_t i = 0; i < perm.size(); ++i)
+          moved[i] = own[r.in[0]->shape.axis(static_cast<int>(perm[i]))];
         copy_strided(*r.in[0], 0, moved, *r.out[0]);
       })
       .samples({{{{2, 3}}, {{"perm", Ints{1, 0}}}},
@@ -101,17 +107,21 @@ void define_broadcast(OpRegistry& ops) {
       .reference([](RefCtx& r) {
         copy_strided(*r.in[0], 0, broadcast_strides(r.in[0]->shape, r.out[0]->shape), *r.out[0]);
       })
-      .samples({{{{3}}, {{"shape", Ints{2, 3}}}}, {{{2, 1, 4}}, {{"shape", Ints{2, 3, 4}}}}, {{{}}, {{"shape", Ints{2}}}}});
+      .samples({{{{3}}, {{"shape", Ints{2, 3}}}},
+                {{{2, 1, 4}}, {{"shape", Ints{2, 3, 4}}}},
+                {{{}}, {{"shape", Ints{2}}}}});
 }
 
 void infer_slice(InferCtx& c) {
   const Shape& x = c.shape(0);
-  const auto &starts = require_integers(c, "starts", x.rank(), 0), &stops = require_integers(c, "stops", x.rank(), 0);
+  const auto &starts = require_integers(c, "starts", x.rank(), 0),
+             &stops = require_integers(c, "stops", x.rank(), 0);
   const auto& steps = require_integers(c, "steps", x.rank(), 1);
   Shape y;
   for (int i = 0; i < x.rank(); ++i) {
     if (starts[i] > stops[i] || stops[i] > x[i])
-      c.fail(fmt::format("[{}, {}) of axis {} of size {}", starts[i], stops[i], i, x[i]), "0 <= start <= stop <= size");
+      c.fail(fmt::format("[{}, {}) of axis {} of size {}", starts[i], stops[i], i, x[i]),
+             "0 <= start <= stop <= size");
     y.push_back((stops[i] - starts[i] + steps[i] - 1) / steps[i]);
   }
   c.output(y, c.dtype(0));
@@ -121,7 +131,8 @@ void infer_slice(InferCtx& c) {
 Value spaced_out(Value dy, int axis, int64_t step, int64_t size) {
   const Shape& s = dy.shape();
   const AxisView v = view_axis(s, axis);
-  Value wide = pad(reshape(dy, Shape{v.outer, v.size, 1, v.inner}), {0, 0, 0, 0}, {0, 0, step - 1, 0});
+  Value wide =
+      pad(reshape(dy, Shape{v.outer, v.size, 1, v.inner}), {0, 0, 0, 0}, {0, 0, step - 1, 0});
   wide = reshape(wide, Shape{v.outer, v.size * step, v.inner});
   if (size < v.size * step) wide = slice(wide, {0, 0, 0}, {v.outer, size, v.inner});
   Shape y = s;
@@ -161,9 +172,10 @@ void define_slice(OpRegistry& ops) {
         }
         copy_strided(*r.in[0], offset, strides, *r.out[0]);
       })
-      .samples({{{{4, 5}}, {{"starts", Ints{1, 0}}, {"stops", Ints{3, 5}}, {"steps", Ints{1, 1}}}},
-                {{{5, 7}}, {{"starts", Ints{0, 1}}, {"stops", Ints{5, 6}}, {"steps", Ints{2, 3}}}},
-                {{{3, 4}}, {{"starts", Ints{1, 2}}, {"stops", Ints{1, 4}}, {"steps", Ints{1, 1}}}}});
+      .samples(
+          {{{{4, 5}}, {{"starts", Ints{1, 0}}, {"stops", Ints{3, 5}}, {"steps", Ints{1, 1}}}},
+           {{{5, 7}}, {{"starts", Ints{0, 1}}, {"stops", Ints{5, 6}}, {"steps", Ints{2, 3}}}},
+           {{{3, 4}}, {{"starts", Ints{1, 2}}, {"stops", Ints{1, 4}}, {"steps", Ints{1, 1}}}}});
 }
 
 void infer_concat(InferCtx& c) {
@@ -173,7 +185,9 @@ void infer_concat(InferCtx& c) {
     require_same_dtype(c, 0, i);
     bool fits = c.shape(i).rank() == y.rank();
     for (int k = 0; fits && k < y.rank(); ++k) fits = k == axis || c.shape(i)[k] == y[k];
-    c.require(fits, fmt::format("operand {} of shape {} does not fit {}", i, c.shape(i).text(), c.shape(0).text()),
+    c.require(fits,
+              fmt::format("operand {} of shape {} does not fit {}", i, c.shape(i).text(),
+                          c.shape(0).text()),
               fmt::format("equal sizes along all axes but {}", axis));
     y.set(axis, y[axis] + c.shape(i)[axis]);
   }
@@ -226,7 +240,8 @@ void define_pad(OpRegistry& ops) {
       .output("y", "dtype of x; before + size + after along each axis")
       .infer([](InferCtx& c) {
         const Shape& x = c.shape(0);
-        const auto &before = require_integers(c, "before", x.rank(), 0), &after = require_integers(c, "after", x.rank(), 0);
+        const auto &before = require_integers(c, "before", x.rank(), 0),
+                   &after = require_integers(c, "after", x.rank(), 0);
         Shape y;
         for (int i = 0; i < x.rank(); ++i) y.push_back(before[i] + x[i] + after[i]);
         y.count();
@@ -242,7 +257,8 @@ void define_pad(OpRegistry& ops) {
         const Strides strides = strides_of(r.out[0]->shape);
         std::fill(r.out[0]->data.begin(), r.out[0]->data.end(), r.attrs.real("value"));
         int64_t offset = 0;
-        for (int i = 0; i < r.in[0]->shape.rank(); ++i) offset += r.attrs.integers("before")[i] * strides[i];
+        for (int i = 0; i < r.in[0]->shape.rank(); ++i)
+          offset += r.attrs.integers("before")[i] * strides[i];
         place_strided(*r.in[0], offset, strides, *r.out[0]);
       })
       .samples({{{{2, 3}}, {{"before", Ints{1, 0}}, {"after", Ints{0, 2}}}},
@@ -254,7 +270,8 @@ void define_flip(OpRegistry& ops) {
       .summary("Reverses the order along axes.")
       .formula("y[.., i, ..] = x[.., size - 1 - i, ..]")
       .input("x", "any dtype")
-      .required_attr("axes", Ints{}, "axes to reverse, negative ones count from the end; empty: all")
+      .required_attr("axes", Ints{},
+                     "axes to reverse, negative ones count from the end; empty: all")
       .output("y", "shape and dtype of x")
       .infer([](InferCtx& c) {
         c.require(normal_axes(c.attrs().integers("axes"), c.shape(0).rank()).has_value(),
@@ -273,7 +290,9 @@ void define_flip(OpRegistry& ops) {
         }
         copy_strided(*r.in[0], offset, strides, *r.out[0]);
       })
-      .samples({{{{2, 3}}, {{"axes", Ints{1}}}}, {{{2, 3, 4}}, {{"axes", Ints{0, -1}}}}, {{{0, 2}}, {{"axes", Ints{0}}}}});
+      .samples({{{{2, 3}}, {{"axes", Ints{1}}}},
+                {{{2, 3, 4}}, {{"axes", Ints{0, -1}}}},
+                {{{0, 2}}, {{"axes", Ints{0}}}}});
 }
 
 }  // namespace

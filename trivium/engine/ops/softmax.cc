@@ -25,7 +25,8 @@ void reference_rows(RefCtx& r, double (*f)(double shifted, double total)) {
       double largest = x.data[at(0)], total = 0;
       for (int64_t k = 1; k < v.size; ++k) largest = std::max(largest, x.data[at(k)]);
       for (int64_t k = 0; k < v.size; ++k) total += std::exp(x.data[at(k)] - largest);
-      for (int64_t k = 0; k < v.size; ++k) r.out[0]->data[at(k)] = f(x.data[at(k)] - largest, total);
+      for (int64_t k = 0; k < v.size; ++k)
+        r.out[0]->data[at(k)] = f(x.data[at(k)] - largest, total);
     }
 }
 
