@@ -1,5 +1,6 @@
-// Time of fused elementwise programs: the Adam and momentum chains and a bias + activation, at sizes that
-// live in the caches and in DRAM, against the same arithmetic as separate passes and as hand-written loops.
+// Time of fused elementwise programs: the Adam and momentum chains and a bias + activation, at
+// sizes that live in the caches and in DRAM, against the same arithmetic as separate passes and as
+// hand-written loops.
 //
 //   kernels_bytecode [threads]
 #include <algorithm>
@@ -33,7 +34,8 @@ Time measure(const std::function<void()>& call) {
   call();
   const auto first = Clock::now();
   call();
-  const int repeat = std::max(1, static_cast<int>(100e-6 / std::max(1e-9, seconds(Clock::now() - first))));
+  const int repeat =
+      std::max(1, static_cast<int>(100e-6 / std::max(1e-9, seconds(Clock::now() - first))));
   std::vector<double> samples;
   for (const auto start = Clock::now(); seconds(Clock::now() - start) < 0.35;) {
     const auto t = Clock::now();
@@ -58,7 +60,8 @@ Program adam(const Shape& shape) {
   const auto w = p.input(DType::f32, shape), g = p.input(DType::f32, shape);
   const auto m = p.input(DType::f32, shape), v = p.input(DType::f32, shape);
   const auto rate = p.input(DType::f32, Shape{});
-  const auto m2 = p.apply(add, p.apply(mul, m, p.constant(kBeta1)), p.apply(mul, g, p.constant(1 - kBeta1)));
+  const auto m2 =
+      p.apply(add, p.apply(mul, m, p.constant(kBeta1)), p.apply(mul, g, p.constant(1 - kBeta1)));
   const auto gg = p.apply(mul, p.apply(mul, g, g), p.constant(1 - kBeta2));
   const auto v2 = p.apply(add, p.apply(mul, v, p.constant(kBeta2)), gg);
   const auto down = p.apply(add, p.apply(sqrt, v2), p.constant(kEpsilon));
@@ -80,7 +83,8 @@ void adam_loop(float* const* a, int64_t begin, int64_t end) {
 
 Program momentum(const Shape& shape) {
   Program p(shape);
-  const auto w = p.input(DType::f32, shape), g = p.input(DType::f32, shape), h = p.input(DType::f32, shape);
+  const auto w = p.input(DType::f32, shape), g = p.input(DType::f32, shape),
+             h = p.input(DType::f32, shape);
   const auto rate = p.input(DType::f32, Shape{}), decay = p.input(DType::f32, Shape{});
   const auto mu = p.input(DType::f32, Shape{});
   const auto step = p.apply(mul, rate, p.apply(add, g, p.apply(mul, decay, w)));
@@ -102,13 +106,15 @@ void momentum_loop(float* const* a, int64_t begin, int64_t end) {
 Program gelu(const Shape& shape) {
   Program p(shape);
   const auto x = p.input(DType::f32, shape);
-  const auto phi = p.apply(add, p.apply(erf, p.apply(mul, x, p.constant(0.70710678))), p.constant(1));
+  const auto phi =
+      p.apply(add, p.apply(erf, p.apply(mul, x, p.constant(0.70710678))), p.constant(1));
   p.output(p.apply(mul, p.apply(mul, x, p.constant(0.5)), phi), DType::f32);
   return p;
 }
 
 void gelu_loop(float* const* a, int64_t begin, int64_t end) {
-  for (int64_t i = begin; i < end; ++i) a[0][i] = 0.5f * a[0][i] * (1 + std::erf(a[0][i] * 0.70710678f));
+  for (int64_t i = begin; i < end; ++i)
+    a[0][i] = 0.5f * a[0][i] * (1 + std::erf(a[0][i] * 0.70710678f));
 }
 
 /// The program one operation at a time, each a pass over memory on the thread team.
@@ -122,8 +128,10 @@ void separate_passes(const Program& p, float* const* arrays, const std::vector<f
   };
   for (size_t i = 0, scalar = 0; i < p.inputs().size(); ++i) {
     const auto& in = p.inputs()[i];
-    if (in.strides[0] == 0) filled(in.value, scalars[scalar++]);
-    else at[in.value] = arrays[i];
+    if (in.strides[0] == 0)
+      filled(in.value, scalars[scalar++]);
+    else
+      at[in.value] = arrays[i];
   }
   for (const auto& c : p.constants()) filled(c.value, static_cast<float>(c.number));
   for (const auto& i : p.instructions()) {
@@ -131,8 +139,8 @@ void separate_passes(const Program& p, float* const* arrays, const std::vector<f
     float* dst = values[i.dst].data();
     at[i.dst] = dst;
     parallel_for(n, 1 << 14, [&](int64_t b, int64_t e) {
-      trivium::cpu::apply(i.op, at[i.a] + b, i.b < 0 ? nullptr : at[i.b] + b, i.c < 0 ? nullptr : at[i.c] + b,
-                          dst + b, e - b);
+      trivium::cpu::apply(i.op, at[i.a] + b, i.b < 0 ? nullptr : at[i.b] + b,
+                          i.c < 0 ? nullptr : at[i.c] + b, dst + b, e - b);
     });
   }
 }
@@ -155,15 +163,17 @@ void report(const Chain& chain, int64_t n) {
   for (const float& s : chain.scalars) in.push_back(&s);
   for (int k : chain.outputs) out.push_back(arrays[k].raw());
   std::vector<std::vector<float>> values;
-  const Time separate = measure([&] { separate_passes(program, memory.data(), chain.scalars, values, n); });
+  const Time separate =
+      measure([&] { separate_passes(program, memory.data(), chain.scalars, values, n); });
   const Time fused = measure([&] { kernel.run(in.data(), out.data()); });
   const Time loop = measure([&] {
     parallel_for(n, 1 << 14, [&](int64_t b, int64_t e) { chain.loop(memory.data(), b, e); });
   });
-  const double bytes = 4.0 * static_cast<double>(n) * static_cast<double>(chain.arrays + chain.outputs.size());
+  const double bytes =
+      4.0 * static_cast<double>(n) * static_cast<double>(chain.arrays + chain.outputs.size());
   std::printf("%-10s %9lld %7d %12.1f %12.1f %12.1f %12.1f %10.1f\n", chain.name.c_str(),
-              static_cast<long long>(n), kernel.tape_length(), separate.median, fused.median, fused.best,
-              loop.median, bytes / fused.median * 1e-3);
+              static_cast<long long>(n), kernel.tape_length(), separate.median, fused.median,
+              fused.best, loop.median, bytes / fused.median * 1e-3);
 }
 
 }  // namespace
@@ -175,9 +185,10 @@ int main(int argc, char** argv) {
   if (argc > 1) set_threads(std::atoi(argv[1]));
   std::printf("%d threads, %s kernels; microseconds per call (median unless said)\n", threads(),
               vector_kernels().target);
-  std::printf("%-10s %9s %7s %12s %12s %12s %12s %10s\n", "chain", "elements", "steps", "separate", "bytecode",
-              "best", "plain loop", "GB/s");
+  std::printf("%-10s %9s %7s %12s %12s %12s %12s %10s\n", "chain", "elements", "steps", "separate",
+              "bytecode", "best", "plain loop", "GB/s");
   for (const Chain& chain : kChains)
-    for (int64_t n : {int64_t{1} << 10, int64_t{1} << 14, int64_t{1} << 17, int64_t{1} << 22}) report(chain, n);
+    for (int64_t n : {int64_t{1} << 10, int64_t{1} << 14, int64_t{1} << 17, int64_t{1} << 22})
+      report(chain, n);
   return 0;
 }

@@ -1,5 +1,5 @@
-// Generators against published vectors, and Caffe's distributions against numbers recorded from Caffe
-// (tests/golden/caffe/random): every comparison is bit for bit.
+// Generators against published vectors, and Caffe's distributions against numbers recorded from
+// Caffe (tests/golden/caffe/random): every comparison is bit for bit.
 #include "trivium/engine/core/random.h"
 
 #include <gtest/gtest.h>
@@ -162,12 +162,14 @@ TEST_P(Caffe, DropoutMasks) {
       }
     }
     EXPECT_EQ(packed, recorded(key + "/mask_bits")) << name;
-    EXPECT_EQ(bits_of(std::vector<float>{caffe::dropout_scale(ratio)}), recorded(key + "/kept_value"));
+    EXPECT_EQ(bits_of(std::vector<float>{caffe::dropout_scale(ratio)}),
+              recorded(key + "/kept_value"));
   }
 }
 
 TEST_P(Caffe, ImageDataShuffles) {
-  Mt19937 rng = seeded(seeded(GetParam()).next());  // the layer's own generator, seeded by the first word
+  Mt19937 rng =
+      seeded(seeded(GetParam()).next());  // the layer's own generator, seeded by the first word
   std::vector<uint32_t> order(23);
   std::iota(order.begin(), order.end(), 0u);
   const auto reshuffle = [&] {
@@ -191,7 +193,8 @@ TEST(GlibcRandTest, AgreesWithTheCLibraryOfThisMachine) {
   for (unsigned seed : {0u, 1u, 7u, 2147483647u, 4294967295u}) {
     GlibcRand rng(seed);
     srand(seed);
-    for (int i = 0; i < 2000; ++i) ASSERT_EQ(rng.next(), static_cast<uint32_t>(rand())) << seed << " " << i;
+    for (int i = 0; i < 2000; ++i)
+      ASSERT_EQ(rng.next(), static_cast<uint32_t>(rand())) << seed << " " << i;
   }
 #endif
 }
@@ -238,7 +241,8 @@ TEST(Mt19937Test, LivesInAnArray) {
 TEST(PhiloxTest, PublishedVectors) {
   using Four = std::array<uint32_t, 4>;
   constexpr uint32_t kOnes = 0xffffffff;
-  EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}), (Four{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}),
+            (Four{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   EXPECT_EQ(philox4x32({kOnes, kOnes, kOnes, kOnes}, {kOnes, kOnes}),
             (Four{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   EXPECT_EQ(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
@@ -259,7 +263,8 @@ TEST(PhiloxTest, AValueDependsOnItsElementOnly) {
   philox_normal(9, 2, 0, 1, 3, whole);
   set_threads(1);
   for (size_t begin = 0, step = 1; begin < parts.size(); begin += step, step = step * 3 + 1)
-    philox_normal(9, 2, begin, 1, 3, Blob(parts).subspan(begin, std::min(step, parts.size() - begin)));
+    philox_normal(9, 2, begin, 1, 3,
+                  Blob(parts).subspan(begin, std::min(step, parts.size() - begin)));
   set_threads(before);
   EXPECT_EQ(bits_of(whole), bits_of(parts));
 }

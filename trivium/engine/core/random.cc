@@ -1,4 +1,5 @@
-// The generators: Philox4x32-10, MT19937 and glibc's rand. Caffe's distributions are in random_caffe.cc.
+// The generators: Philox4x32-10, MT19937 and glibc's rand. Caffe's distributions are in
+// random_caffe.cc.
 #include "trivium/engine/core/random.h"
 
 #include <algorithm>
@@ -54,7 +55,9 @@ uint32_t philox_word(uint64_t seed, uint64_t stream, uint64_t index) {
   return philox_block(seed, stream, index / 4)[index % 4];
 }
 
-float unit_float(uint32_t word) { return std::bit_cast<float>(0x3f800000u | (word & 0x7fffffu)) - 1.0f; }
+float unit_float(uint32_t word) {
+  return std::bit_cast<float>(0x3f800000u | (word & 0x7fffffu)) - 1.0f;
+}
 
 std::pair<float, float> normal_pair(uint32_t word0, uint32_t word1) {
   const float u = std::max(unit_float(word0), 1.0e-7f);

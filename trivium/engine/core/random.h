@@ -1,6 +1,7 @@
-// Random numbers, two kinds. Philox is a pure function of (seed, stream, element), so a value needs no
-// state and does not depend on threads. Mt19937 is a sequence whose whole state is plain memory, so it can
-// live in an int32[625] Array; the Caffe distributions on top of it repeat Caffe's numbers bit for bit.
+// Random numbers, two kinds. Philox is a pure function of (seed, stream, element), so a value needs
+// no state and does not depend on threads. Mt19937 is a sequence whose whole state is plain memory,
+// so it can live in an int32[625] Array; the Caffe distributions on top of it repeat Caffe's
+// numbers bit for bit.
 #pragma once
 
 #include <array>
@@ -10,15 +11,17 @@
 
 namespace trivium::random {
 
-/// Four words of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
+/// Four words of Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+/// 2011).
 std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
-/// Block `block` of a stream: key = seed, counter = (block, stream), low half first. Word w of the stream
-/// is word w % 4 of block w / 4. With stream = the second seed this is TensorFlow's layout.
+/// Block `block` of a stream: key = seed, counter = (block, stream), low half first. Word w of the
+/// stream is word w % 4 of block w / 4. With stream = the second seed this is TensorFlow's layout.
 std::array<uint32_t, 4> philox_block(uint64_t seed, uint64_t stream, uint64_t block);
 uint32_t philox_word(uint64_t seed, uint64_t stream, uint64_t index);
 
-/// A word as a float in [0, 1), a multiple of 2^-23: its low 23 bits under the exponent of [1, 2), less 1.
+/// A word as a float in [0, 1), a multiple of 2^-23: its low 23 bits under the exponent of [1, 2),
+/// less 1.
 float unit_float(uint32_t word);
 /// Two independent standard normals from two words (Box–Muller, float32, the sine one first).
 std::pair<float, float> normal_pair(uint32_t word0, uint32_t word1);
@@ -30,7 +33,8 @@ void philox_uniform(uint64_t seed, uint64_t stream, uint64_t first, float low, f
 void philox_normal(uint64_t seed, uint64_t stream, uint64_t first, float mean, float std,
                    std::span<float> out);
 
-/// Mersenne twister of Matsumoto and Nishimura (1998), 32-bit. `index` counts the words used of `words`.
+/// Mersenne twister of Matsumoto and Nishimura (1998), 32-bit. `index` counts the words used of
+/// `words`.
 struct Mt19937 {
   static constexpr int kWords = 624;
   uint32_t words[kWords];
@@ -74,7 +78,8 @@ struct GlibcRand {
 /// Low 32 bits of 8 bytes of /dev/urandom; EnvironmentError when it cannot be read.
 uint32_t seed_from_system();
 
-/// What Caffe draws on the CPU with Boost 1.74, in float32 with one rounding an operation, word for word.
+/// What Caffe draws on the CPU with Boost 1.74, in float32 with one rounding an operation, word for
+/// word.
 namespace caffe {
 
 /// U[low, high], high included. UserError when low > high.
@@ -83,10 +88,11 @@ void uniform(Mt19937& rng, float low, float high, std::span<float> out);
 void gaussian(Mt19937& rng, float mean, float std, std::span<float> out);
 /// 1 with probability p, else 0. UserError outside [0, 1]; p = 0 draws nothing.
 void bernoulli(Mt19937& rng, float p, std::span<int32_t> out);
-/// The gaussian filler's `sparse`: each element is kept with probability sparse / shape0, else times zero
-/// (so -0 occurs). UserError when sparse > shape0.
+/// The gaussian filler's `sparse`: each element is kept with probability sparse / shape0, else
+/// times zero (so -0 occurs). UserError when sparse > shape0.
 void sparsify(Mt19937& rng, int sparse, int64_t shape0, std::span<float> values);
-/// Bound of the xavier filler and standard deviation of the msra filler for n inputs (or outputs, or mean).
+/// Bound of the xavier filler and standard deviation of the msra filler for n inputs (or outputs,
+/// or mean).
 float xavier_bound(float n);
 float msra_std(float n);
 /// U[0, 1], then each of the `rows` equal slices divided by its sum.
@@ -101,7 +107,8 @@ float dropout_scale(float ratio);
 template <typename Swap>
 void shuffle(Mt19937& rng, int64_t count, Swap&& swap) {
   for (int64_t i = count - 1; i > 0; --i) {
-    const uint32_t bucket = static_cast<uint32_t>((uint64_t{1} << 32) / static_cast<uint64_t>(i + 1));
+    const uint32_t bucket =
+        static_cast<uint32_t>((uint64_t{1} << 32) / static_cast<uint64_t>(i + 1));
     uint32_t j;
     do j = rng.next() / bucket;
     while (j > static_cast<uint64_t>(i));
@@ -109,8 +116,8 @@ void shuffle(Mt19937& rng, int64_t count, Swap&& swap) {
   }
 }
 
-/// The order HDF5Data shuffles with: calls swap(i, j) for i = 1 … count-1. Caffe never seeds rand(), so a
-/// process starts with GlibcRand(1) whatever random_seed says.
+/// The order HDF5Data shuffles with: calls swap(i, j) for i = 1 … count-1. Caffe never seeds
+/// rand(), so a process starts with GlibcRand(1) whatever random_seed says.
 template <typename Swap>
 void hdf5_shuffle(GlibcRand& rng, int64_t count, Swap&& swap) {
   for (int64_t i = 1; i < count; ++i) {

@@ -1,6 +1,7 @@
 // Caffe's distributions, as Boost 1.74 computes them on an MT19937. The order of operations and the
-// conversions between float and double decide the last bit, and with rejection also how many words a draw
-// takes: every line here is part of the format. Needs -ffp-contract=off (set for the whole project).
+// conversions between float and double decide the last bit, and with rejection also how many words
+// a draw takes: every line here is part of the format. Needs -ffp-contract=off (set for the whole
+// project).
 #include <cmath>
 #include <limits>
 
@@ -37,7 +38,8 @@ float exponential(Mt19937& rng) {
     }
     const float v = unit_open(rng);
     const float y = static_cast<float>(q[i]) + v * static_cast<float>(q[i + 1] - q[i]);
-    const float above_chord = static_cast<float>(p[i] - p[i + 1]) * v - (static_cast<float>(p[i]) - x);
+    const float above_chord =
+        static_cast<float>(p[i] - p[i + 1]) * v - (static_cast<float>(p[i]) - x);
     const float above_tangent =
         y - (static_cast<float>(q[i + 1]) +
              (static_cast<float>(p[i + 1]) - x) * static_cast<float>(q[i + 1]));
@@ -56,7 +58,8 @@ float normal_tail(Mt19937& rng) {
   return a + edge;
 }
 
-/// Inside a layer but outside the box below it: whether the point (x, random y) lies under the density.
+/// Inside a layer but outside the box below it: whether the point (x, random y) lies under the
+/// density.
 bool under_normal(Mt19937& rng, int i, float x) {
   const double* const edge = kNormalX;
   const double* const height = kNormalY;
@@ -86,7 +89,8 @@ float standard_normal(Mt19937& rng) {
 }  // namespace
 
 void uniform(Mt19937& rng, float low, float high, std::span<float> out) {
-  if (!(low <= high)) user_error("uniform: min <= max expected, min {} and max {} received", low, high);
+  if (!(low <= high))
+    user_error("uniform: min <= max expected, min {} and max {} received", low, high);
   const float end = std::nextafter(high, std::numeric_limits<float>::max());
   const float width = end - low;
   for (float& x : out) {
@@ -101,7 +105,8 @@ void gaussian(Mt19937& rng, float mean, float std, std::span<float> out) {
 }
 
 void bernoulli(Mt19937& rng, float p, std::span<int32_t> out) {
-  if (!(p >= 0 && p <= 1)) user_error("bernoulli: a probability in [0, 1] expected, {} received", p);
+  if (!(p >= 0 && p <= 1))
+    user_error("bernoulli: a probability in [0, 1] expected, {} received", p);
   for (int32_t& x : out) x = p != 0 && word(rng) <= p * 0x1p32f;
 }
 
@@ -127,7 +132,8 @@ void positive_unitball(Mt19937& rng, int64_t rows, std::span<float> out) {
 }
 
 void dropout_keep(Mt19937& rng, float ratio, std::span<uint8_t> keep) {
-  if (!(ratio >= 0 && ratio < 1)) user_error("dropout: a ratio in [0, 1) expected, {} received", ratio);
+  if (!(ratio >= 0 && ratio < 1))
+    user_error("dropout: a ratio in [0, 1) expected, {} received", ratio);
   const double limit = (1.0 - static_cast<double>(ratio)) * 4294967295.0;
   for (uint8_t& k : keep) k = static_cast<double>(rng.next()) <= limit;
 }

@@ -28,12 +28,12 @@ struct Row {
   double (*reference)(double a, double b, double c);
 };
 
-#define TRIVIUM_ROW(name, arity, truth, meaning, expression)                          \
-  Row {                                                                               \
-    {ScalarOp::name, #name, arity, truth, meaning},                                   \
+#define TRIVIUM_ROW(name, arity, truth, meaning, expression)                           \
+  Row {                                                                                \
+    {ScalarOp::name, #name, arity, truth, meaning},                                    \
         [](double a, [[maybe_unused]] double b, [[maybe_unused]] double c) -> double { \
-          return expression;                                                          \
-        }                                                                             \
+          return expression;                                                           \
+        }                                                                              \
   }
 
 const Row kRows[] = {
@@ -46,7 +46,7 @@ const Row kRows[] = {
     TRIVIUM_ROW(expm1, 1, false, "e^a - 1", std::expm1(a)),
     TRIVIUM_ROW(sqrt, 1, false, "square root", std::sqrt(a)),
     TRIVIUM_ROW(rsqrt, 1, false, "1 / sqrt(a)", 1 / std::sqrt(a)),
-    TRIVIUM_ROW(square, 1, false, "a * a", a * a),
+    TRIVIUM_ROW(square, 1, false, "a * a", a* a),
     TRIVIUM_ROW(reciprocal, 1, false, "1 / a", 1 / a),
     TRIVIUM_ROW(sin, 1, false, "sine", std::sin(a)),
     TRIVIUM_ROW(cos, 1, false, "cosine", std::cos(a)),
@@ -64,7 +64,7 @@ const Row kRows[] = {
     TRIVIUM_ROW(is_nan, 1, true, "a != a", std::isnan(a)),
     TRIVIUM_ROW(add, 2, false, "a + b", a + b),
     TRIVIUM_ROW(sub, 2, false, "a - b", a - b),
-    TRIVIUM_ROW(mul, 2, false, "a * b", a * b),
+    TRIVIUM_ROW(mul, 2, false, "a * b", a* b),
     TRIVIUM_ROW(div, 2, false, "a / b", a / b),
     TRIVIUM_ROW(pow, 2, false, "a^b", std::pow(a, b)),
     TRIVIUM_ROW(maximum, 2, false, "the larger; NaN if either is", maximum(a, b)),
@@ -79,7 +79,8 @@ const Row kRows[] = {
     TRIVIUM_ROW(logical_or, 2, true, "a != 0 or b != 0", a != 0 || b != 0),
     TRIVIUM_ROW(mod, 2, false, "remainder with the sign of b, as in Python", floor_mod(a, b)),
     TRIVIUM_ROW(atan2, 2, false, "angle of the point (x = b, y = a)", std::atan2(a, b)),
-    TRIVIUM_ROW(relu_grad, 2, false, "a where b > 0, else 0 (a = upstream, b = output of relu)", b > 0 ? a : 0),
+    TRIVIUM_ROW(relu_grad, 2, false, "a where b > 0, else 0 (a = upstream, b = output of relu)",
+                b > 0 ? a : 0),
     TRIVIUM_ROW(select, 3, false, "b where a != 0, else c", a != 0 ? b : c),
     TRIVIUM_ROW(fma, 3, false, "a * b + c rounded once", std::fma(a, b, c)),
     TRIVIUM_ROW(clip, 3, false, "min(max(a, b), c); NaN if any is", minimum(maximum(a, b), c)),

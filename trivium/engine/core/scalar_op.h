@@ -10,13 +10,53 @@ namespace trivium {
 
 enum class ScalarOp : uint8_t {
   // One operand.
-  neg, abs, sign, exp, log, log1p, expm1, sqrt, rsqrt, square, reciprocal, sin, cos, tan, tanh, sigmoid,
-  erf, floor, ceil, round, relu, softplus, logical_not, is_nan,
+  neg,
+  abs,
+  sign,
+  exp,
+  log,
+  log1p,
+  expm1,
+  sqrt,
+  rsqrt,
+  square,
+  reciprocal,
+  sin,
+  cos,
+  tan,
+  tanh,
+  sigmoid,
+  erf,
+  floor,
+  ceil,
+  round,
+  relu,
+  softplus,
+  logical_not,
+  is_nan,
   // Two operands.
-  add, sub, mul, div, pow, maximum, minimum, equal, not_equal, less, less_equal, greater, greater_equal,
-  logical_and, logical_or, mod, atan2, relu_grad,
+  add,
+  sub,
+  mul,
+  div,
+  pow,
+  maximum,
+  minimum,
+  equal,
+  not_equal,
+  less,
+  less_equal,
+  greater,
+  greater_equal,
+  logical_and,
+  logical_or,
+  mod,
+  atan2,
+  relu_grad,
   // Three operands.
-  select, fma, clip,
+  select,
+  fma,
+  clip,
 };
 inline constexpr int kScalarOpCount = static_cast<int>(ScalarOp::clip) + 1;
 
@@ -35,8 +75,8 @@ inline int arity_of(ScalarOp op) { return info(op).arity; }
 /// Inverse of name_of; UserError with the nearest name for an unknown one.
 ScalarOp parse_scalar_op(std::string_view name);
 
-/// The reference: the operation in double. Operands beyond the arity are ignored. Truth values are 1 and 0,
-/// and any number but zero is true.
+/// The reference: the operation in double. Operands beyond the arity are ignored. Truth values are
+/// 1 and 0, and any number but zero is true.
 double apply(ScalarOp op, double a, double b = 0, double c = 0);
 
 }  // namespace trivium

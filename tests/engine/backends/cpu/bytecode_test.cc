@@ -1,5 +1,5 @@
-// Fused elementwise programs against an element-by-element reference. Operations that round once must agree
-// bit for bit, whatever the broadcasting, dtypes, aliasing, tile borders or threads.
+// Fused elementwise programs against an element-by-element reference. Operations that round once
+// must agree bit for bit, whatever the broadcasting, dtypes, aliasing, tile borders or threads.
 #include "trivium/engine/backends/cpu/bytecode.h"
 
 #include <gtest/gtest.h>
@@ -24,6 +24,10 @@ std::atomic<int64_t> heap_allocations{0};
   heap_allocations.fetch_add(1);
   if (void* p = std::malloc(bytes ? bytes : 1)) return p;
   throw std::bad_alloc();
+}
+[[gnu::noinline]] void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  heap_allocations.fetch_add(1);
+  return std::malloc(bytes ? bytes : 1);
 }
 [[gnu::noinline]] void operator delete(void* p) noexcept { std::free(p); }
 [[gnu::noinline]] void operator delete(void* p, size_t) noexcept { std::free(p); }
@@ -78,22 +82,30 @@ std::vector<double> evaluate(const Program& p, const std::vector<Array>& in, int
 
 double stored_as(DType dtype, double x) {
   switch (dtype) {
-    case f32: return static_cast<float>(x);
-    case f64: return x;
-    case bool_: return x != 0;
-    default: break;
+    case f32:
+      return static_cast<float>(x);
+    case f64:
+      return x;
+    case bool_:
+      return x != 0;
+    default:
+      break;
   }
   const int64_t whole = std::abs(x) < 0x1p63 ? static_cast<int64_t>(x) : 0;
   switch (dtype) {
-    case u8: return static_cast<uint8_t>(whole);
-    case i32: return static_cast<int32_t>(whole);
-    default: return static_cast<double>(whole);
+    case u8:
+      return static_cast<uint8_t>(whole);
+    case i32:
+      return static_cast<int32_t>(whole);
+    default:
+      return static_cast<double>(whole);
   }
 }
 
 bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
 
-void expect_reference(const Program& p, const std::vector<Array>& in, const std::vector<Array>& out) {
+void expect_reference(const Program& p, const std::vector<Array>& in,
+                      const std::vector<Array>& out) {
   const bool sums = p.reduction() != Reduction::none;
   const int64_t kept = sums ? p.reduced_shape().count() : 1, count = p.space().count();
   std::vector<double> sum(kept), size(kept);
@@ -103,10 +115,15 @@ void expect_reference(const Program& p, const std::vector<Array>& in, const std:
       const auto& o = p.outputs()[k];
       ASSERT_TRUE(same(out[k].at(e), stored_as(o.dtype, v[o.value])))
           << "element " << e << " of output " << k << ": " << out[k].at(e) << ", expected "
-          << stored_as(o.dtype, v[o.value]) << "\n" << p.text();
+          << stored_as(o.dtype, v[o.value]) << "\n"
+          << p.text();
     }
     if (!sums) continue;
-    const int64_t at = p.reduction() == Reduction::leading_axes ? e % kept : e / (count / kept);
+    const int axis = p.reduced_axes();
+    const int64_t at = p.reduction() == Reduction::leading_axes ? e % kept
+                       : p.reduction() == Reduction::trailing_axes
+                           ? e / (count / kept)
+                           : e / p.space().count(axis + 1) % kept;
     sum[at] += v[p.reduced().value];
     size[at] += std::abs(v[p.reduced().value]);
   }
@@ -114,20 +131,25 @@ void expect_reference(const Program& p, const std::vector<Array>& in, const std:
   // At most 32 float additions between two doubles, and one rounding at the end.
   const double epsilon = p.arithmetic() == f32 ? 0x1p-24 : 0x1p-50;
   for (int64_t k = 0; k < kept; ++k)
-    ASSERT_NEAR(out.back().at(k), sum[k] * p.reduction_scale(),
-                (32 * epsilon * size[k]) * std::abs(p.reduction_scale()) + 0x1p-24 * std::abs(sum[k]))
-        << "sum " << k << "\n" << p.text();
+    ASSERT_NEAR(
+        out.back().at(k), sum[k] * p.reduction_scale(),
+        (32 * epsilon * size[k]) * std::abs(p.reduction_scale()) + 0x1p-24 * std::abs(sum[k]))
+        << "sum " << k << "\n"
+        << p.text();
 }
 
 Array random_array(std::mt19937& rng, const Shape& shape, DType dtype) {
-  std::uniform_int_distribution<int> value(dtype == u8 || dtype == bool_ ? 0 : -40, dtype == bool_ ? 1 : 40);
+  std::uniform_int_distribution<int> value(dtype == u8 || dtype == bool_ ? 0 : -40,
+                                           dtype == bool_ ? 1 : 40);
   Array a(shape, dtype);
-  for (int64_t i = 0; i < a.count(); ++i) a.set(i, is_floating(dtype) ? value(rng) / 7.0 : value(rng));
+  for (int64_t i = 0; i < a.count(); ++i)
+    a.set(i, is_floating(dtype) ? value(rng) / 7.0 : value(rng));
   return a;
 }
 
 /// A program of operations that round once, with broadcast inputs of several dtypes.
-Program random_program(std::mt19937& rng, const Shape& space, DType arithmetic, std::vector<Array>& in) {
+Program random_program(std::mt19937& rng, const Shape& space, DType arithmetic,
+                       std::vector<Array>& in) {
   const auto pick = [&](int n) { return static_cast<int>(rng() % static_cast<unsigned>(n)); };
   const DType dtypes[] = {arithmetic, arithmetic, arithmetic, f32, i32, i64, u8, bool_, f64};
   Program p(space, arithmetic);
@@ -141,22 +163,30 @@ Program random_program(std::mt19937& rng, const Shape& space, DType arithmetic, 
     values.push_back(p.input(dtype, shape));
   }
   values.push_back(p.constant(pick(100) / 16.0));
-  const ScalarOp ops[] = {add, sub, mul, div, add, sub, mul, neg, abs, sign, sqrt, square, relu, maximum,
-                          minimum, less, greater_equal, equal, logical_and, logical_not, relu_grad, select,
-                          clip, floor, round, is_nan};
+  const ScalarOp ops[] = {add,     sub,  mul,           div,   add,         sub,         mul,
+                          neg,     abs,  sign,          sqrt,  square,      relu,        maximum,
+                          minimum, less, greater_equal, equal, logical_and, logical_not, relu_grad,
+                          select,  clip, floor,         round, is_nan};
   for (int i = 0, n = 1 + pick(20); i < n; ++i) {
-    const auto operand = [&] { return values[values.size() - 1 - pick(std::min<int>(6, values.size()))]; };
+    const auto operand = [&] {
+      return values[values.size() - 1 - pick(std::min<int>(6, values.size()))];
+    };
     values.push_back(p.apply(ops[pick(std::size(ops))], operand(), operand(), operand()));
   }
   const DType stored[] = {arithmetic, arithmetic, f32, bool_, i32, i64};
   for (int i = 0, n = 1 + pick(3); i < n; ++i)
-    p.output(values[i == 0 ? values.size() - 1 : pick(values.size())], stored[i == 0 ? 0 : pick(6)]);
+    p.output(values[i == 0 ? values.size() - 1 : pick(values.size())],
+             stored[i == 0 ? 0 : pick(6)]);
   return p;
 }
 
-const Shape kSpaces[] = {Shape{},        Shape{1},        Shape{17},       Shape{256},      Shape{1000},
-                         Shape{3, 5},    Shape{64, 10},   Shape{7, 300},   Shape{4, 3, 16}, Shape{2, 8, 7, 7},
-                         Shape{5, 1, 9}, Shape{40000},    Shape{130, 257}, Shape{2, 3, 2, 1, 3, 2, 2, 5}};
+const Shape kSpaces[] = {Shape{},         Shape{1},
+                         Shape{17},       Shape{256},
+                         Shape{1000},     Shape{3, 5},
+                         Shape{64, 10},   Shape{7, 300},
+                         Shape{4, 3, 16}, Shape{2, 8, 7, 7},
+                         Shape{5, 1, 9},  Shape{40000},
+                         Shape{130, 257}, Shape{2, 3, 2, 1, 3, 2, 2, 5}};
 
 class RandomPrograms : public testing::TestWithParam<DType> {};
 INSTANTIATE_TEST_SUITE_P(Arithmetic, RandomPrograms, testing::Values(f32, f64),
@@ -184,9 +214,12 @@ TEST_P(RandomPrograms, SumsDoNotDependOnThreads) {
     std::vector<Array> in = {random_array(rng, space, GetParam()), random_array(rng, Shape{}, f32)};
     const auto x = p.input(GetParam(), space), s = p.input(f32, Shape{});
     const auto y = p.apply(mul, p.apply(sub, x, s), x);
-    const Reduction kind = rng() % 2 ? Reduction::trailing_axes : Reduction::leading_axes;
+    const Reduction kinds[] = {Reduction::trailing_axes, Reduction::leading_axes,
+                               Reduction::all_but_axis};
+    const Reduction kind = kinds[rng() % (space.rank() > 0 ? 3 : 2)];
+    const int axes = static_cast<int>(rng() % (space.rank() + (kind != Reduction::all_but_axis)));
     if (rng() % 2) p.output(y, f32);
-    p.reduce(y, kind, static_cast<int>(rng() % (space.rank() + 1)), rng() % 2 ? GetParam() : f32, 0.25);
+    p.reduce(y, kind, axes, rng() % 2 ? GetParam() : f32, 0.25);
     std::vector<Array> one, three;
     {
       const WithThreads team(1);
@@ -204,9 +237,13 @@ TEST_P(RandomPrograms, SumsDoNotDependOnThreads) {
 }
 
 TEST(BytecodeTest, LargeSumsUseManyChunks) {
-  for (const Shape& space : {Shape{1 << 20}, Shape{3, 200001}, Shape{70000, 5}, Shape{9000, 300}}) {
+  const Reduction kinds[] = {Reduction::trailing_axes, Reduction::leading_axes,
+                             Reduction::all_but_axis};
+  for (const Shape& space : {Shape{1 << 20}, Shape{3, 200001}, Shape{70000, 5}, Shape{9000, 300},
+                             Shape{60, 3, 3000}, Shape{500, 40, 49}}) {
     std::mt19937 rng(5);
-    for (Reduction kind : {Reduction::trailing_axes, Reduction::leading_axes}) {
+    for (Reduction kind : kinds) {
+      if (kind == Reduction::all_but_axis && space.rank() < 2) continue;
       Program p(space);
       p.reduce(p.apply(square, p.input(f32, space)), kind, 1, f32);
       const std::vector<Array> in = {random_array(rng, space, f32)};
@@ -240,8 +277,10 @@ TEST(BytecodeTest, TranscendentalChainsAndSpecialValues) {
     const std::vector<double> v = evaluate(p, in, i);
     for (size_t k = 0; k < out.size(); ++k) {
       const double want = v[p.outputs()[k].value], got = out[k].at(i);
-      if (std::isfinite(want)) EXPECT_NEAR(got, want, 4 * 0x1p-23 * std::abs(want)) << x[i] << " output " << k;
-      else EXPECT_TRUE(same(got, want)) << x[i] << " output " << k;
+      if (std::isfinite(want))
+        EXPECT_NEAR(got, want, 4 * 0x1p-23 * std::abs(want)) << x[i] << " output " << k;
+      else
+        EXPECT_TRUE(same(got, want)) << x[i] << " output " << k;
     }
   }
 }
@@ -266,10 +305,13 @@ TEST(BytecodeTest, IntegersAreStoredLikeCConversions) {
   const auto a = p.input(f32, space);
   for (DType d : {u8, i32, i64, bool_}) p.output(a, d);
   const auto out = run(p, {Array::from<float>({-1.9f, 1.9f, 300, 5e9f, std::nanf(""), 0}, space)});
-  const double want[4][6] = {{255, 1, 44, 0, 0, 0}, {-1, 1, 300, 705032704, 0, 0},
-                             {-1, 1, 300, 5e9, 0, 0}, {1, 1, 1, 1, 1, 0}};
+  const double want[4][6] = {{255, 1, 44, 0, 0, 0},
+                             {-1, 1, 300, 705032704, 0, 0},
+                             {-1, 1, 300, 5e9, 0, 0},
+                             {1, 1, 1, 1, 1, 0}};
   for (int k = 0; k < 4; ++k)
-    for (int i = 0; i < 6; ++i) EXPECT_EQ(out[k].at(i), want[k][i]) << name_of(p.outputs()[k].dtype) << " " << i;
+    for (int i = 0; i < 6; ++i)
+      EXPECT_EQ(out[k].at(i), want[k][i]) << name_of(p.outputs()[k].dtype) << " " << i;
 }
 
 TEST(BytecodeTest, TransposedAndReversedOperandsAreGathered) {
@@ -279,11 +321,13 @@ TEST(BytecodeTest, TransposedAndReversedOperandsAreGathered) {
   const auto a = p.input(f32, space), b = p.input(f32, transposed);
   p.output(p.apply(sub, a, b), f32);
   std::mt19937 rng(1);
-  const std::vector<Array> in = {random_array(rng, space, f32), random_array(rng, Shape{20, 30}, f32)};
+  const std::vector<Array> in = {random_array(rng, space, f32),
+                                 random_array(rng, Shape{20, 30}, f32)};
   const auto out = run(p, in);
   for (int64_t i = 0; i < 30; ++i)
     for (int64_t j = 0; j < 20; ++j)
-      EXPECT_EQ(out[0].at(i * 20 + j), static_cast<float>(in[0].at(i * 20 + j) - in[1].at(j * 30 + i)));
+      EXPECT_EQ(out[0].at(i * 20 + j),
+                static_cast<float>(in[0].at(i * 20 + j) - in[1].at(j * 30 + i)));
 }
 
 /// Runs with `alias[k]` = the input whose memory output k takes, and compares with fresh memory.
@@ -296,7 +340,9 @@ void expect_in_place(const Program& p, std::vector<Array> in, const std::vector<
   ElementwiseKernel(p).run(in_pointers.data(), out_pointers.data());
   for (size_t k = 0; k < alias.size(); ++k)
     for (int64_t i = 0; i < want[k].count(); ++i)
-      ASSERT_EQ(in[alias[k]].at(i), want[k].at(i)) << "output " << k << " in input " << alias[k] << "\n" << p.text();
+      ASSERT_EQ(in[alias[k]].at(i), want[k].at(i))
+          << "output " << k << " in input " << alias[k] << "\n"
+          << p.text();
 }
 
 TEST(BytecodeTest, OutputsMayTakeTheMemoryOfAnyInput) {
@@ -306,7 +352,7 @@ TEST(BytecodeTest, OutputsMayTakeTheMemoryOfAnyInput) {
     Program p(space);
     const auto a = p.input(f32, space), b = p.input(f32, space);
     const auto s = p.apply(add, a, b);
-    p.output(s, f32);                                             // written while b is still needed
+    p.output(s, f32);  // written while b is still needed
     p.output(p.apply(mul, p.apply(sub, s, p.apply(square, b)), a), f32);
     const auto inputs = [&] {
       return std::vector<Array>{random_array(rng, space, f32), random_array(rng, space, f32)};
@@ -395,12 +441,14 @@ TEST(BytecodeTest, MistakesAreUserErrors) {
   EXPECT_THROW(p.output(x, bf16), UserError);
   EXPECT_THROW(ElementwiseKernel{p}, UserError);
   EXPECT_THROW(p.reduce(x, Reduction::trailing_axes, 3, f32), UserError);
+  EXPECT_THROW(p.reduce(x, Reduction::all_but_axis, 2, f32), UserError);
   p.reduce(x, Reduction::trailing_axes, 1, f32);
   EXPECT_THROW(p.reduce(x, Reduction::trailing_axes, 1, f32), UserError);
   EXPECT_THROW(Program(Shape{1}, i32), UserError);
   Program wide(Shape{8});
   std::vector<int> live;
-  for (int i = 0; i < 200; ++i) live.push_back(wide.apply(add, wide.input(f32, Shape{8}), wide.constant(i)));
+  for (int i = 0; i < 200; ++i)
+    live.push_back(wide.apply(add, wide.input(f32, Shape{8}), wide.constant(i)));
   for (int v : live) wide.output(v, f32);
   EXPECT_THROW(ElementwiseKernel{wide}, UserError);
 }
@@ -416,7 +464,7 @@ TEST(BytecodeTest, TextListsEveryValue) {
             "v1 = 0.5\n"
             "v2 = add v0 v1\n"
             "store v2 as float32\n"
-            "sum v0 over the first 1 axes, times 0.5, as float32\n");
+            "sum v0 over the first axes: 1, times 0.5, as float32\n");
 }
 
 }  // namespace

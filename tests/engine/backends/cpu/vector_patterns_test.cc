@@ -1,5 +1,5 @@
-// Every pattern, written as a program, must become one tile operation and keep the bits of its parts, with
-// the operands of sums and products in either order and at every SIMD level.
+// Every pattern, written as a program, must become one tile operation and keep the bits of its
+// parts, with the operands of sums and products in either order and at every SIMD level.
 #include "trivium/engine/backends/cpu/vector_patterns.h"
 
 #include <gtest/gtest.h>
@@ -16,7 +16,8 @@ namespace {
 
 constexpr int64_t kCount = 391;
 
-/// A pattern as a program over fresh inputs; `mirrored` exchanges the operands of sums and products.
+/// A pattern as a program over fresh inputs; `mirrored` exchanges the operands of sums and
+/// products.
 struct Written {
   Program program{Shape{kCount}};
   std::vector<Array> in;
@@ -90,7 +91,8 @@ TEST(VectorPatternsTest, EachIsOneOperationAndExactAtEverySimdLevel) {
         const ElementwiseKernel kernel(w.program);
         EXPECT_EQ(kernel.tape_length(), 1) << w.program.text();
         const std::vector<float> got = run(kernel, w.in);
-        for (int64_t i = 0; i < kCount; ++i) ASSERT_EQ(got[i], expected(pattern, w, i)) << w.program.text();
+        for (int64_t i = 0; i < kCount; ++i)
+          ASSERT_EQ(got[i], expected(pattern, w, i)) << w.program.text();
       }
     }
   }

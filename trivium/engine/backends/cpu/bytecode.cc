@@ -12,6 +12,17 @@ void check_dtype(DType dtype, const char* what) {
                name_of(dtype));
 }
 
+const char* sum_text(Reduction reduction) {
+  switch (reduction) {
+    case Reduction::trailing_axes:
+      return "the last axes: ";
+    case Reduction::leading_axes:
+      return "the first axes: ";
+    default:
+      return "all axes but ";
+  }
+}
+
 }  // namespace
 
 Program::Program(Shape space, DType arithmetic) : space_(space), arithmetic_(arithmetic) {
@@ -22,7 +33,8 @@ Program::Program(Shape space, DType arithmetic) : space_(space), arithmetic_(ari
 
 Program::Value Program::check(Value value, const char* what) const {
   if (value < 0 || value >= value_count_)
-    user_error("elementwise {}: a value from 0 to {} expected, {} received", what, value_count_ - 1, value);
+    user_error("elementwise {}: a value from 0 to {} expected, {} received", what, value_count_ - 1,
+               value);
   return value;
 }
 
@@ -31,10 +43,11 @@ Program::Value Program::input(DType dtype, const Shape& shape) {
   const auto dense = strides_of(shape);
   Strides strides{};
   for (int axis = 0; axis < shape.rank(); ++axis) {
-    const bool fits = missing + axis >= 0 && (shape[axis] == 1 || shape[axis] == space_[missing + axis]);
+    const bool fits =
+        missing + axis >= 0 && (shape[axis] == 1 || shape[axis] == space_[missing + axis]);
     if (!fits)
-      user_error("elementwise input {}: shape {} does not broadcast to {}", inputs_.size(), shape.text(),
-                 space_.text());
+      user_error("elementwise input {}: shape {} does not broadcast to {}", inputs_.size(),
+                 shape.text(), space_.text());
     strides[missing + axis] = shape[axis] == 1 ? 0 : dense[axis];
   }
   return input(dtype, std::span<const int64_t>(strides.data(), space_.rank()));
@@ -71,9 +84,12 @@ void Program::output(Value value, DType dtype) {
 }
 
 void Program::reduce(Value value, Reduction kind, int axes, DType dtype, double scale) {
-  if (reduction_ != Reduction::none) user_error("elementwise program: one sum expected, a second received");
-  if (kind == Reduction::none || axes < 0 || axes > space_.rank())
-    user_error("elementwise sum: 0 to {} axes of {} expected, {} received", space_.rank(), space_.text(), axes);
+  if (reduction_ != Reduction::none)
+    user_error("elementwise program: one sum expected, a second received");
+  const bool keeps_one = kind == Reduction::all_but_axis;
+  if (kind == Reduction::none || axes < 0 || axes > space_.rank() - keeps_one)
+    user_error("elementwise sum: {} 0 to {} of {} expected, {} received",
+               keeps_one ? "axis" : "axes", space_.rank() - keeps_one, space_.text(), axes);
   check_dtype(dtype, "sum");
   reduction_ = kind;
   reduced_axes_ = axes;
@@ -82,8 +98,10 @@ void Program::reduce(Value value, Reduction kind, int axes, DType dtype, double 
 }
 
 Shape Program::reduced_shape() const {
+  if (reduction_ == Reduction::all_but_axis) return Shape{space_[reduced_axes_]};
   const int kept = space_.rank() - reduced_axes_;
-  return Shape(space_.dims().subspan(reduction_ == Reduction::leading_axes ? reduced_axes_ : 0, kept));
+  return Shape(
+      space_.dims().subspan(reduction_ == Reduction::leading_axes ? reduced_axes_ : 0, kept));
 }
 
 std::string Program::text() const {
@@ -104,11 +122,11 @@ std::string Program::text() const {
       out += "\n";
     }
   }
-  for (const Output& o : outputs_) out += fmt::format("store v{} as {}\n", o.value, name_of(o.dtype));
+  for (const Output& o : outputs_)
+    out += fmt::format("store v{} as {}\n", o.value, name_of(o.dtype));
   if (reduction_ != Reduction::none)
-    out += fmt::format("sum v{} over {} {} axes, times {}, as {}\n", reduced_.value,
-                       reduction_ == Reduction::trailing_axes ? "the last" : "the first", reduced_axes_,
-                       reduction_scale_, name_of(reduced_.dtype));
+    out += fmt::format("sum v{} over {}{}, times {}, as {}\n", reduced_.value, sum_text(reduction_),
+                       reduced_axes_, reduction_scale_, name_of(reduced_.dtype));
   return out;
 }
 

@@ -1,6 +1,7 @@
-// A group of elementwise operations that runs in one pass over memory. The program is compiled to a tape of
-// tile operations: every instruction handles 256 floats (1 KiB), so all values in between stay in the L1
-// cache. Broadcast operands, other dtypes and one sum at the end are part of the same pass.
+// A group of elementwise operations that runs in one pass over memory. The program is compiled to a
+// tape of tile operations: every instruction handles 256 floats (1 KiB), so all values in between
+// stay in the L1 cache. Broadcast operands, other dtypes and one sum at the end are part of the
+// same pass.
 #pragma once
 
 #include <array>
@@ -15,15 +16,16 @@
 
 namespace trivium::cpu {
 
-/// Which axes of the iteration space a sum runs over.
-enum class Reduction { none, trailing_axes, leading_axes };
+/// Which axes of the iteration space a sum runs over: the last ones, the first ones, or all but one
+/// (the gradient of a bias per channel).
+enum class Reduction { none, trailing_axes, leading_axes, all_but_axis };
 
 /// What to compute, as a list of values in single assignment. Example, momentum SGD in place:
 ///
 ///   Program p(shape);
-///   auto w = p.input(DType::f32, shape), g = p.input(DType::f32, shape), h = p.input(DType::f32, shape);
-///   auto lr = p.input(DType::f32, Shape{}), mu = p.constant(0.9);
-///   auto step = p.apply(ScalarOp::add, p.apply(ScalarOp::mul, mu, h), p.apply(ScalarOp::mul, lr, g));
+///   auto w = p.input(DType::f32, shape), g = p.input(DType::f32, shape), h = p.input(DType::f32,
+///   shape); auto lr = p.input(DType::f32, Shape{}), mu = p.constant(0.9); auto step =
+///   p.apply(ScalarOp::add, p.apply(ScalarOp::mul, mu, h), p.apply(ScalarOp::mul, lr, g));
 ///   p.output(p.apply(ScalarOp::sub, w, step), DType::f32);
 ///   p.output(step, DType::f32);
 class Program {
@@ -52,19 +54,20 @@ class Program {
   /// `arithmetic` is f32, or f64 for float64 graphs and integers above 2^24 (exact to 2^53).
   explicit Program(Shape space, DType arithmetic = DType::f32);
 
-  /// The next array argument. f32, f64, i8, u8, i16, i32, i64 and bool are read; integers become floating.
-  /// `shape` broadcasts to the space as in NumPy.
+  /// The next array argument. f32, f64, i8, u8, i16, i32, i64 and bool are read; integers become
+  /// floating. `shape` broadcasts to the space as in NumPy.
   Value input(DType dtype, const Shape& shape);
   /// The same with explicit strides, e.g. of a transposed operand.
   Value input(DType dtype, std::span<const int64_t> strides);
   Value constant(double number);
   /// UserError when an operand is missing or comes later.
   Value apply(ScalarOp op, Value a, Value b = -1, Value c = -1);
-  /// Stores a value of the whole space, row-major. Truncates towards zero for integers (wraps like a C
-  /// conversion through int64; NaN gives 0); bool stores value != 0.
+  /// Stores a value of the whole space, row-major. Truncates towards zero for integers (wraps like
+  /// a C conversion through int64; NaN gives 0); bool stores value != 0.
   void output(Value value, DType dtype);
-  /// Stores scale * the sum of a value over the last (or first) `axes` axes, as the last array. The order
-  /// of additions depends on the shape only. At most one a program.
+  /// Stores scale * the sum of a value over the last (or first) `axes` axes, or over all but axis
+  /// `axes`, as the last array. The order of additions depends on the shape only. At most one a
+  /// program.
   void reduce(Value value, Reduction kind, int axes, DType dtype, double scale = 1);
 
   const Shape& space() const { return space_; }
@@ -102,8 +105,8 @@ namespace detail {
 class Machine;
 }
 
-/// A compiled Program. Immutable; run() may be called from several threads at once, allocates nothing and
-/// gives the same bits for any number of threads.
+/// A compiled Program. Immutable; run() may be called from several threads at once, allocates
+/// nothing and gives the same bits for any number of threads.
 class ElementwiseKernel {
  public:
   /// UserError when the program stores nothing or needs more than 120 registers.
@@ -112,8 +115,9 @@ class ElementwiseKernel {
   ElementwiseKernel& operator=(ElementwiseKernel&&) noexcept;
   ~ElementwiseKernel();
 
-  /// `in`: one pointer per input; `out`: one per output, then the sum if there is one. An output may be the
-  /// same memory as an input of equal element size that is not broadcast; nothing else may overlap.
+  /// `in`: one pointer per input; `out`: one per output, then the sum if there is one. An output
+  /// may be the same memory as an input of equal element size that is not broadcast; nothing else
+  /// may overlap.
   void run(const void* const* in, void* const* out) const;
   /// Tile operations executed per tile, after joining and hoisting (for tests and logs).
   int tape_length() const;

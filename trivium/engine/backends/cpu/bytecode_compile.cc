@@ -1,5 +1,6 @@
 // Program to tape: drops unused values, moves operations on scalars out of the loop, replaces known
-// expressions and pairs of arithmetic operations by one operation, assigns registers by linear scan.
+// expressions and pairs of arithmetic operations by one operation, assigns registers by linear
+// scan.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -14,11 +15,16 @@ namespace {
 template <ScalarOp op>
 void double_loop(double* dst, const double* a, const double* b, const double* c, size_t n) {
   for (size_t i = 0; i < n; ++i) {
-    if constexpr (op == ScalarOp::add) dst[i] = a[i] + b[i];
-    else if constexpr (op == ScalarOp::sub) dst[i] = a[i] - b[i];
-    else if constexpr (op == ScalarOp::mul) dst[i] = a[i] * b[i];
-    else if constexpr (op == ScalarOp::div) dst[i] = a[i] / b[i];
-    else dst[i] = trivium::apply(op, a[i], b[i], c[i]);
+    if constexpr (op == ScalarOp::add)
+      dst[i] = a[i] + b[i];
+    else if constexpr (op == ScalarOp::sub)
+      dst[i] = a[i] - b[i];
+    else if constexpr (op == ScalarOp::mul)
+      dst[i] = a[i] * b[i];
+    else if constexpr (op == ScalarOp::div)
+      dst[i] = a[i] / b[i];
+    else
+      dst[i] = trivium::apply(op, a[i], b[i], c[i]);
   }
 }
 
@@ -30,8 +36,10 @@ Function<double> double_function(ScalarOp op, std::index_sequence<Is...>) {
 
 template <typename T>
 Function<T> function_of(ScalarOp op) {
-  if constexpr (std::is_same_v<T, float>) return vector_kernels().op[static_cast<int>(op)];
-  else return double_function(op, std::make_index_sequence<kScalarOpCount>());
+  if constexpr (std::is_same_v<T, float>)
+    return vector_kernels().op[static_cast<int>(op)];
+  else
+    return double_function(op, std::make_index_sequence<kScalarOpCount>());
 }
 
 constexpr int kNever = -1;
@@ -72,7 +80,8 @@ class Compiler {
   }
 
  private:
-  static constexpr int kMoving = 1 << 16;  // register numbers of moving operands until slots are known
+  static constexpr int kMoving =
+      1 << 16;  // register numbers of moving operands until slots are known
 
   const Program& p_;
   const bool direct_;
@@ -80,7 +89,7 @@ class Compiler {
   std::vector<int> defined_by_;  // instruction of a value, or -1
   std::vector<int> uses_;        // 0: dead
   std::vector<bool> uniform_;
-  std::vector<bool> absorbed_;   // instructions that became part of a later one
+  std::vector<bool> absorbed_;  // instructions that became part of a later one
   std::vector<Walk> walks_;
   std::vector<Operation<T>> operations_;  // in the loop
   std::vector<Operation<T>> scalar_operations_;
@@ -97,7 +106,8 @@ class Compiler {
                        [&](const auto& o) { return o.value == value; });
   }
 
-  /// Counts uses by needed instructions, outputs and the sum; from the back, so dead code counts nothing.
+  /// Counts uses by needed instructions, outputs and the sum; from the back, so dead code counts
+  /// nothing.
   void count_uses() {
     for (const auto& o : p_.outputs()) ++uses_[o.value];
     if (p_.reduction() != Reduction::none) ++uses_[p_.reduced().value];
@@ -123,14 +133,16 @@ class Compiler {
     }
   }
 
-  /// From the last instruction to the first, so that the largest expressions are found before their parts.
+  /// From the last instruction to the first, so that the largest expressions are found before their
+  /// parts.
   void build_operations() {
     const auto& code = p_.instructions();
     absorbed_.assign(code.size(), false);
     for (size_t at = code.size(); at-- > 0;) {
       const Program::Instruction& i = code[at];
       if (uses_[i.dst] == 0 || absorbed_[at]) continue;
-      Operation<T> single{function_of<T>(i.op), nullptr, i.dst, {i.a, i.b, i.c, -1, -1, -1, -1, -1}};
+      Operation<T> single{
+          function_of<T>(i.op), nullptr, i.dst, {i.a, i.b, i.c, -1, -1, -1, -1, -1}};
       if (uniform_[i.dst]) {
         scalar_operations_.push_back(single);
         continue;
@@ -144,7 +156,8 @@ class Compiler {
     std::reverse(scalar_operations_.begin(), scalar_operations_.end());
   }
 
-  /// The instruction that computes a value which nothing else needs, so it may vanish into its user.
+  /// The instruction that computes a value which nothing else needs, so it may vanish into its
+  /// user.
   const Program::Instruction* inner(int value) const {
     if (value < 0 || uniform_[value] || uses_[value] != 1 || defined_by_[value] < 0) return nullptr;
     return &p_.instructions()[defined_by_[value]];
@@ -154,7 +167,8 @@ class Compiler {
     for (const Pattern& pattern : vector_patterns()) {
       std::array<int, kPatternOperands> operands = Operation<T>::kNoOperands;
       std::vector<int> inside;
-      if (!match_instruction(pattern, static_cast<int>(pattern.nodes.size()) - 1, root, operands, inside))
+      if (!match_instruction(pattern, static_cast<int>(pattern.nodes.size()) - 1, root, operands,
+                             inside))
         continue;
       for (int value : inside) absorbed_[defined_by_[value]] = true;
       operation = {nullptr, pattern.run, root.dst, operands};
@@ -164,7 +178,8 @@ class Compiler {
   }
 
   bool match_instruction(const Pattern& pattern, int at, const Program::Instruction& i,
-                         std::array<int, kPatternOperands>& operands, std::vector<int>& inside) const {
+                         std::array<int, kPatternOperands>& operands,
+                         std::vector<int>& inside) const {
     const PatternNode& node = pattern.nodes[at];
     if (node.op != i.op) return false;
     if (node.right < 0) return match_value(pattern, node.left, i.a, operands, inside);
@@ -181,8 +196,8 @@ class Compiler {
     return false;
   }
 
-  bool match_value(const Pattern& pattern, int at, int value, std::array<int, kPatternOperands>& operands,
-                   std::vector<int>& inside) const {
+  bool match_value(const Pattern& pattern, int at, int value,
+                   std::array<int, kPatternOperands>& operands, std::vector<int>& inside) const {
     const PatternNode& node = pattern.nodes[at];
     if (node.kind == PatternNode::operation) {
       const Program::Instruction* i = inner(value);
@@ -205,7 +220,9 @@ class Compiler {
       const Program::Instruction* first = inner(between);
       if (!first || pair_index(first->op) < 0) continue;
       absorbed_[defined_by_[between]] = true;
-      operation = {vector_kernels().pair[pair_index(first->op)][second][swap], nullptr, i.dst,
+      operation = {vector_kernels().pair[pair_index(first->op)][second][swap],
+                   nullptr,
+                   i.dst,
                    {first->a, first->b, other, -1, -1, -1, -1, -1}};
       return;
     }
@@ -218,7 +235,8 @@ class Compiler {
     for (size_t i = 0; i < operations_.size(); ++i)
       for (int v : operations_[i].operands)
         if (v >= 0) last_use_[v] = static_cast<int>(i);
-    for (size_t k = 0; k < p_.outputs().size(); ++k) last_use_[p_.outputs()[k].value] = store_position(k);
+    for (size_t k = 0; k < p_.outputs().size(); ++k)
+      last_use_[p_.outputs()[k].value] = store_position(k);
     if (p_.reduction() != Reduction::none)
       last_use_[p_.reduced().value] = store_position(p_.outputs().size());
   }
@@ -277,7 +295,8 @@ class Compiler {
       const Operation<T>& o = operations_[i];
       for (size_t k = 0; k < o.operands.size(); ++k) {
         const int v = o.operands[k];
-        const bool seen = std::find(o.operands.begin(), o.operands.begin() + k, v) != o.operands.begin() + k;
+        const bool seen =
+            std::find(o.operands.begin(), o.operands.begin() + k, v) != o.operands.begin() + k;
         if (v < 0 || seen || uniform_[v] || registers_[v] >= kMoving) continue;
         if (last_use_[v] == static_cast<int>(i)) free_.push_back(registers_[v]);
       }
@@ -295,7 +314,8 @@ class Compiler {
         written.push_back({static_cast<int>(k), store_position(k)});
     for (const auto& [output, position] : written)
       for (const auto& m : tape_.moving_in)
-        if (last_use_[p_.inputs()[m.array].value] > position) tape_.conflicts.push_back({output, m.array});
+        if (last_use_[p_.inputs()[m.array].value] > position)
+          tape_.conflicts.push_back({output, m.array});
   }
 
   typename Tape<T>::Register reg(int number) const {
@@ -304,7 +324,8 @@ class Compiler {
 
   Step<T> step(const Operation<T>& o) const {
     Step<T> step{o.run, o.pattern, reg(registers_[o.dst]), {}};
-    const int first = *std::find_if(o.operands.begin(), o.operands.end(), [](int v) { return v >= 0; });
+    const int first =
+        *std::find_if(o.operands.begin(), o.operands.end(), [](int v) { return v >= 0; });
     for (size_t k = 0; k < o.operands.size(); ++k)
       step.x[k] = reg(registers_[o.operands[k] >= 0 ? o.operands[k] : first]);
     return step;
@@ -314,19 +335,21 @@ class Compiler {
   void finish() {
     tape_.registers = tape_.slots + moving_;
     if (tape_.registers > kMaxSlots)
-      user_error("elementwise program: at most {} live values expected, this one has {}; split it", kMaxSlots,
-                 tape_.registers);
+      user_error("elementwise program: at most {} live values expected, this one has {}; split it",
+                 kMaxSlots, tape_.registers);
     for (size_t k = 0; k < tape_.moving_in.size(); ++k)
       tape_.moving_in[k].reg = reg(kMoving + static_cast<int>(k));
     for (size_t k = 0; k < direct_output_.size(); ++k)
-      tape_.moving_out.push_back({reg(kMoving + static_cast<int>(tape_.moving_in.size() + k)),
-                                  direct_output_[k]});
+      tape_.moving_out.push_back(
+          {reg(kMoving + static_cast<int>(tape_.moving_in.size() + k)), direct_output_[k]});
     for (const auto& o : scalar_operations_) tape_.uniform.push_back(step(o));
     for (const auto& o : operations_) tape_.steps.push_back(step(o));
     for (size_t k = 0; k < p_.outputs().size(); ++k) {
-      if (std::find(direct_output_.begin(), direct_output_.end(), k) != direct_output_.end()) continue;
+      if (std::find(direct_output_.begin(), direct_output_.end(), k) != direct_output_.end())
+        continue;
       const auto& o = p_.outputs()[k];
-      tape_.stores.push_back({reg(registers_[o.value]), static_cast<int>(k), store_function<T>(o.dtype)});
+      tape_.stores.push_back(
+          {reg(registers_[o.value]), static_cast<int>(k), store_function<T>(o.dtype)});
     }
     if (p_.reduction() != Reduction::none) tape_.reduced = reg(registers_[p_.reduced().value]);
   }

@@ -1,6 +1,6 @@
-// Runs a tape over the iteration space: tiles of 1 KiB, grouped into chunks whose bounds depend on the shape
-// only, shared among the threads. Sums keep one double per chunk and add those in order, so the result has
-// the same bits for any number of threads.
+// Runs a tape over the iteration space: tiles of 1 KiB, grouped into chunks whose bounds depend on
+// the shape only, shared among the threads. Sums keep one double per chunk and add those in order,
+// so the result has the same bits for any number of threads.
 #include <algorithm>
 #include <cstring>
 
@@ -17,6 +17,8 @@ constexpr int64_t kStep = static_cast<int64_t>(kTileStep);
 constexpr int64_t kChunkTiles = 64;
 /// Partial sums kept on the stack of run().
 constexpr int64_t kMaxPartials = 4096;
+/// Blocks that sums over rows are cut into at most, all groups of columns together.
+constexpr int64_t kBlocks = 16;
 
 int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 int64_t divide_up(int64_t n, int64_t d) { return (n + d - 1) / d; }
@@ -55,8 +57,10 @@ class Frame {
     const bool whole = n % kStep == 0;
     for (const auto& m : tape_.moving_in) {
       T* memory = static_cast<T*>(const_cast<void*>(in_[m.array])) + start;
-      if (whole) at_[m.reg] = memory;
-      else copy_in(m.reg, memory, n);
+      if (whole)
+        at_[m.reg] = memory;
+      else
+        copy_in(m.reg, memory, n);
     }
     for (const auto& m : tape_.moving_out)
       at_[m.reg] = whole ? static_cast<T*>(out_[m.array]) + start : slot(m.reg);
@@ -112,9 +116,26 @@ int64_t chunk_tiles(const Program& program) {
   for (const auto& i : program.instructions()) {
     using enum ScalarOp;
     switch (i.op) {
-      case exp: case expm1: case log: case log1p: case tanh: case sigmoid: case erf: case softplus: cost += 4; break;
-      case sin: case cos: case tan: case pow: case atan2: case mod: cost += 16; break;
-      default: cost += 1;
+      case exp:
+      case expm1:
+      case log:
+      case log1p:
+      case tanh:
+      case sigmoid:
+      case erf:
+      case softplus:
+        cost += 4;
+        break;
+      case sin:
+      case cos:
+      case tan:
+      case pow:
+      case atan2:
+      case mod:
+        cost += 16;
+        break;
+      default:
+        cost += 1;
     }
   }
   if (program.arithmetic() == DType::f64) cost *= 8;
@@ -146,9 +167,17 @@ class TileMachine : public Machine {
     if (reduction_ == Reduction::none) return;
     store_sum_ = store_function<double>(p.reduced().dtype);
     kept_ = p.reduced_shape().count();
-    const int kept_axes = p.space().rank() - p.reduced_axes();
-    summed_ = reduction_ == Reduction::trailing_axes ? p.space().count(kept_axes)
-                                                     : p.space().count(0, p.reduced_axes());
+    const int rank = p.space().rank(), axes = p.reduced_axes();
+    switch (reduction_) {
+      case Reduction::trailing_axes:
+        inner_ = p.space().count(rank - axes);
+        break;
+      case Reduction::leading_axes:
+        outer_ = p.space().count(0, axes);
+        break;
+      default:
+        outer_ = p.space().count(0, axes), inner_ = p.space().count(axes + 1);
+    }
   }
 
   int tape_length() const override { return static_cast<int>(direct_.steps.size()); }
@@ -157,9 +186,9 @@ class TileMachine : public Machine {
     const Tape<T>& tape = pick(in, out);
     if (reduction_ == Reduction::none) return run_plain(tape, in, out);
     if (count_ == 0) return store_zeros(out);
-    if (reduction_ == Reduction::leading_axes) return sum_columns(tape, in, out);
-    if (summed_ <= kTile<T> / 2) return sum_short_rows(tape, in, out);
-    sum_long_rows(tape, in, out);
+    if (inner_ == 1) return sum_columns(tape, in, out);
+    if (outer_ == 1 && inner_ > kTile<T> / 2) return sum_long_rows(tape, in, out);
+    sum_around(tape, in, out);
   }
 
  private:
@@ -181,31 +210,36 @@ class TileMachine : public Machine {
   void run_plain(const Tape<T>& tape, const void* const* in, void* const* out) const {
     parallel_for(count_, chunk_, [&](int64_t begin, int64_t end) {
       Frame<T> frame(tape, in, out, end - begin);
-      for (int64_t at = begin; at < end; at += kTile<T>) frame.tile(at, std::min(kTile<T>, end - at));
+      for (int64_t at = begin; at < end; at += kTile<T>)
+        frame.tile(at, std::min(kTile<T>, end - at));
     });
   }
 
-  /// Rows of more than half a tile: tile sums are added in double. Few rows are cut into blocks of several
-  /// chunks, whose sums are added in order at the end.
+  /// Rows of more than half a tile: tile sums are added in double. Few rows are cut into blocks of
+  /// several chunks, whose sums are added in order at the end.
   void sum_long_rows(const Tape<T>& tape, const void* const* in, void* const* out) const {
     const int64_t most = std::max<int64_t>(1, kMaxPartials / kept_);
-    const int64_t blocks = kept_ >= 64 ? 1 : std::clamp<int64_t>(divide_up(summed_, chunk_), 1, std::min<int64_t>(64, most));
-    const int64_t block = round_up(divide_up(summed_, blocks), kTile<T>);
-    const int64_t rows_per_chunk = blocks > 1 ? 1 : std::max<int64_t>(1, chunk_ / summed_);
+    const int64_t wanted =
+        std::clamp<int64_t>(divide_up(inner_, chunk_), 1, std::min<int64_t>(64, most));
+    const int64_t blocks = kept_ >= 64 ? 1 : wanted;
+    const int64_t block = round_up(divide_up(inner_, blocks), kTile<T>);
+    const int64_t rows_per_chunk = blocks > 1 ? 1 : std::max<int64_t>(1, chunk_ / inner_);
     double partial[kMaxPartials];
     parallel_chunks(divide_up(kept_, rows_per_chunk) * blocks, [&](int64_t chunk) {
       const int64_t first = chunk / blocks * rows_per_chunk, part = chunk % blocks;
       Frame<T> frame(tape, in, out, kTile<T>);
       for (int64_t row = first; row < std::min(kept_, first + rows_per_chunk); ++row) {
-        const int64_t end = std::min(summed_, (part + 1) * block);
+        const int64_t end = std::min(inner_, (part + 1) * block);
         double sum = 0;
         for (int64_t k = part * block; k < end; k += kTile<T>) {
           const int64_t n = std::min(kTile<T>, end - k);
-          frame.tile(row * summed_ + k, n);
+          frame.tile(row * inner_ + k, n);
           sum += sum_of(frame.reduced(), n);
         }
-        if (blocks > 1) partial[chunk] = sum;
-        else store_scaled(&sum, 1, out, row);
+        if (blocks > 1)
+          partial[chunk] = sum;
+        else
+          store_scaled(&sum, 1, out, row);
       }
     });
     if (blocks == 1) return;
@@ -216,61 +250,95 @@ class TileMachine : public Machine {
     }
   }
 
-  /// Several whole rows in a tile.
-  void sum_short_rows(const Tape<T>& tape, const void* const* in, void* const* out) const {
-    const int64_t rows_per_tile = kTile<T> / std::max<int64_t>(summed_, 1);
-    const int64_t grain = rows_per_tile * (chunk_ / kTile<T>);
-    parallel_for(kept_, grain, [&](int64_t begin, int64_t end) {
+  /// [outer, kept, inner] to [kept]: groups of kept elements whose rows fill a tile (or one element
+  /// whose row takes several), and blocks of the outer axes that are added in order at the end.
+  void sum_around(const Tape<T>& tape, const void* const* in, void* const* out) const {
+    const int64_t group = std::clamp<int64_t>(kTile<T> / inner_, 1, kept_);
+    const int64_t groups = divide_up(kept_, group), blocks = row_blocks(groups, outer_);
+    const int64_t block = divide_up(outer_, blocks);
+    double partial[kBlocks * kTile<T>];
+    // Without blocks, a chunk takes several groups: they may be as small as a tile.
+    const int64_t share = blocks > 1 ? 1 : std::max<int64_t>(1, chunk_ / (group * inner_ * outer_));
+    parallel_chunks(divide_up(groups, share) * blocks, [&](int64_t chunk) {
       Frame<T> frame(tape, in, out, kTile<T>);
-      double sums[kTile<T>];
-      for (int64_t row = begin; row < end; row += rows_per_tile) {
-        const int64_t rows = std::min(rows_per_tile, end - row);
-        frame.tile(row * summed_, rows * summed_);
-        for (int64_t r = 0; r < rows; ++r) {
-          const T* x = frame.reduced() + r * summed_;
-          double pair[2] = {};
-          for (int64_t i = 0; i < summed_; ++i) pair[i & 1] += x[i];
-          sums[r] = pair[0] + pair[1];
-        }
-        store_scaled(sums, rows, out, row);
+      const int64_t begin = chunk % blocks * block, end = std::min(outer_, begin + block);
+      const int64_t last = std::min(groups, (chunk / blocks + 1) * share);
+      for (int64_t g = chunk / blocks * share; g < last; ++g) {
+        const int64_t first = g * group, n = std::min(group, kept_ - first);
+        double sums[kTile<T>] = {};
+        for (int64_t row = begin; row < end; ++row)
+          add_rows(frame, (row * kept_ + first) * inner_, n, sums);
+        if (blocks == 1)
+          store_scaled(sums, n, out, first);
+        else
+          std::copy_n(sums, n, partial + chunk * kTile<T>);
       }
     });
+    if (blocks > 1) add_partials(partial, groups, blocks, group, out);
   }
 
-  /// Sums over rows: columns in blocks of a tile (or several rows in a tile when they are short), rows in
-  /// blocks that are added in order at the end.
-  void sum_columns(const Tape<T>& tape, const void* const* in, void* const* out) const {
-    const int64_t width = std::min(kept_, kTile<T>), column_blocks = divide_up(kept_, kTile<T>);
-    const int64_t rows_per_tile = kTile<T> / width;
-    constexpr int64_t kBlocks = 16;
-    const int64_t wanted = std::min(kBlocks / column_blocks, divide_up(count_, 4 * chunk_));
-    const int64_t row_blocks = std::clamp<int64_t>(wanted, 1, kBlocks);
-    const int64_t rows = round_up(divide_up(summed_, row_blocks), rows_per_tile);
-    double partial[kBlocks * kTile<T>];
-    parallel_chunks(column_blocks * row_blocks, [&](int64_t chunk) {
-      const int64_t column = chunk / row_blocks * width, part = chunk % row_blocks;
-      const int64_t columns = std::min(width, kept_ - column);
-      double sums[kTile<T>];
-      Frame<T> frame(tape, in, out, kTile<T>);
-      sum_block(frame, column, columns, rows_per_tile, part * rows, std::min(summed_, (part + 1) * rows), sums);
-      if (row_blocks == 1) store_scaled(sums, columns, out, column);
-      else std::copy_n(sums, columns, partial + chunk * kTile<T>);
-    });
-    if (row_blocks == 1) return;
-    for (int64_t block = 0; block < column_blocks; ++block) {
-      double* sums = partial + block * row_blocks * kTile<T>;
-      const int64_t columns = std::min(width, kept_ - block * width);
-      for (int64_t part = 1; part < row_blocks; ++part)
-        for (int64_t c = 0; c < columns; ++c) sums[c] += sums[part * kTile<T> + c];
-      store_scaled(sums, columns, out, block * width);
+  /// sums[k] += sum of row k, for n rows of inner_ elements from `start` on.
+  void add_rows(Frame<T>& frame, int64_t start, int64_t n, double* sums) const {
+    if (inner_ * n <= kTile<T>) {
+      frame.tile(start, inner_ * n);
+      for (int64_t k = 0; k < n; ++k) sums[k] += sum_of(frame.reduced() + k * inner_, inner_);
+      return;
+    }
+    for (int64_t at = 0; at < inner_; at += kTile<T>) {  // n is 1
+      const int64_t length = std::min(kTile<T>, inner_ - at);
+      frame.tile(start + at, length);
+      sums[0] += sum_of(frame.reduced(), length);
     }
   }
 
+  /// Into how many blocks the summed axes are cut when `groups` parts of the result are computed
+  /// apart.
+  int64_t row_blocks(int64_t groups, int64_t rows) const {
+    const int64_t wanted = std::min({kBlocks / groups, divide_up(count_, 4 * chunk_), rows});
+    return std::clamp<int64_t>(wanted, 1, kBlocks);
+  }
+
+  /// partial[group][block][kTile] summed over blocks into the result; `width` elements a group.
+  void add_partials(double* partial, int64_t groups, int64_t blocks, int64_t width,
+                    void* const* out) const {
+    for (int64_t group = 0; group < groups; ++group) {
+      double* sums = partial + group * blocks * kTile<T>;
+      const int64_t n = std::min(width, kept_ - group * width);
+      for (int64_t part = 1; part < blocks; ++part)
+        for (int64_t k = 0; k < n; ++k) sums[k] += sums[part * kTile<T> + k];
+      store_scaled(sums, n, out, group * width);
+    }
+  }
+
+  /// Sums over rows: columns in blocks of a tile (or several rows in a tile when they are short),
+  /// rows in blocks that are added in order at the end.
+  void sum_columns(const Tape<T>& tape, const void* const* in, void* const* out) const {
+    const int64_t width = std::min(kept_, kTile<T>), column_blocks = divide_up(kept_, kTile<T>);
+    const int64_t rows_per_tile = kTile<T> / width;
+    const int64_t blocks = row_blocks(column_blocks, outer_);
+    const int64_t rows = round_up(divide_up(outer_, blocks), rows_per_tile);
+    double partial[kBlocks * kTile<T>];
+    parallel_chunks(column_blocks * blocks, [&](int64_t chunk) {
+      const int64_t column = chunk / blocks * width, part = chunk % blocks;
+      const int64_t columns = std::min(width, kept_ - column);
+      double sums[kTile<T>];
+      Frame<T> frame(tape, in, out, kTile<T>);
+      sum_block(frame, column, columns, rows_per_tile, part * rows,
+                std::min(outer_, (part + 1) * rows), sums);
+      if (blocks == 1)
+        store_scaled(sums, columns, out, column);
+      else
+        std::copy_n(sums, columns, partial + chunk * kTile<T>);
+    });
+    if (blocks > 1) add_partials(partial, column_blocks, blocks, width, out);
+  }
+
   /// sums[c] = sum over rows [begin, end) of `columns` columns: up to 32 tiles in T, then double.
-  void sum_block(Frame<T>& frame, int64_t column, int64_t columns, int64_t rows_per_tile, int64_t begin,
-                 int64_t end, double* sums) const {
+  void sum_block(Frame<T>& frame, int64_t column, int64_t columns, int64_t rows_per_tile,
+                 int64_t begin, int64_t end, double* sums) const {
     constexpr int kFlush = 32;
-    const int64_t length = rows_per_tile * columns;  // rows_per_tile > 1 only when a tile holds whole rows
+    const int64_t length =
+        rows_per_tile * columns;  // rows_per_tile > 1 only when a tile holds whole rows
     T near[kTile<T>] = {};
     double far[kTile<T>] = {};
     const auto flush = [&] {
@@ -303,7 +371,7 @@ class TileMachine : public Machine {
   double scale_;
   int64_t chunk_;  // elements
   StoreFunction<double> store_sum_ = nullptr;
-  int64_t kept_ = 1, summed_ = 1;  // sizes of the result and of what is summed into each element
+  int64_t outer_ = 1, kept_ = 1, inner_ = 1;  // the space as [summed, kept, summed]
 };
 
 std::unique_ptr<const Machine> make_machine(const Program& program) {
@@ -316,12 +384,15 @@ std::unique_ptr<const Machine> make_machine(const Program& program) {
 }  // namespace
 }  // namespace detail
 
-ElementwiseKernel::ElementwiseKernel(const Program& program) : machine_(detail::make_machine(program)) {}
+ElementwiseKernel::ElementwiseKernel(const Program& program)
+    : machine_(detail::make_machine(program)) {}
 ElementwiseKernel::ElementwiseKernel(ElementwiseKernel&&) noexcept = default;
 ElementwiseKernel& ElementwiseKernel::operator=(ElementwiseKernel&&) noexcept = default;
 ElementwiseKernel::~ElementwiseKernel() = default;
 
-void ElementwiseKernel::run(const void* const* in, void* const* out) const { machine_->run(in, out); }
+void ElementwiseKernel::run(const void* const* in, void* const* out) const {
+  machine_->run(in, out);
+}
 int ElementwiseKernel::tape_length() const { return machine_->tape_length(); }
 
 }  // namespace trivium::cpu

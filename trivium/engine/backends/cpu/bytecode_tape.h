@@ -1,6 +1,6 @@
-// A Program compiled to tile operations on numbered registers. A register is either a slot of one tile in
-// the interpreter's workspace, or "moving": it points straight into an argument array and advances with the
-// tiles, so contiguous operands are neither copied in nor out.
+// A Program compiled to tile operations on numbered registers. A register is either a slot of one
+// tile in the interpreter's workspace, or "moving": it points straight into an argument array and
+// advances with the tiles, so contiguous operands are neither copied in nor out.
 #pragma once
 
 #include <cstdint>
@@ -32,12 +32,33 @@ struct Step {
 template <typename T>
 struct Tape {
   using Register = uint8_t;
-  struct Moving { Register reg; int array; };                      // straight into an argument
-  struct Fill { Register reg; double number; };                    // a constant, once a chunk
-  struct Spread { Register reg; int array; LoadFunction<T> load; };  // a scalar argument, once a chunk
-  struct Expand { Register reg; int array; LoadFunction<T> load; Walk walk; };
-  struct Store { Register reg; int array; StoreFunction<T> store; };
-  struct Pair { int output, input; };
+  struct Moving {
+    Register reg;
+    int array;
+  };  // straight into an argument
+  struct Fill {
+    Register reg;
+    double number;
+  };  // a constant, once a chunk
+  struct Spread {
+    Register reg;
+    int array;
+    LoadFunction<T> load;
+  };  // a scalar argument, once a chunk
+  struct Expand {
+    Register reg;
+    int array;
+    LoadFunction<T> load;
+    Walk walk;
+  };
+  struct Store {
+    Register reg;
+    int array;
+    StoreFunction<T> store;
+  };
+  struct Pair {
+    int output, input;
+  };
 
   std::vector<Moving> moving_in, moving_out;
   std::vector<Fill> fills;
@@ -46,16 +67,16 @@ struct Tape {
   std::vector<Expand> expands;
   std::vector<Step<T>> steps;
   std::vector<Store> stores;
-  int slots = 0;      // registers 0 … slots-1 are workspace, the moving ones follow
+  int slots = 0;  // registers 0 … slots-1 are workspace, the moving ones follow
   int registers = 0;
-  int reduced = -1;   // register to sum, or -1
-  /// (output, input) that must not be the same memory with this tape: the input is read after the output
-  /// has been written.
+  int reduced = -1;  // register to sum, or -1
+  /// (output, input) that must not be the same memory with this tape: the input is read after the
+  /// output has been written.
   std::vector<Pair> conflicts;
 };
 
-/// `direct`: results are computed in the output arrays where possible. Otherwise every input is read before
-/// anything of the tile is written, so any output may share memory with any input.
+/// `direct`: results are computed in the output arrays where possible. Otherwise every input is
+/// read before anything of the tile is written, so any output may share memory with any input.
 template <typename T>
 Tape<T> compile(const Program& program, bool direct);
 

@@ -102,30 +102,48 @@ Walk collapse(const Shape& space, const int64_t* strides) {
 template <typename T>
 LoadFunction<T> load_function(DType from) {
   switch (from) {
-    case DType::f32: return load<float, T>;
-    case DType::f64: return load<double, T>;
-    case DType::i8: return load<int8_t, T>;
-    case DType::u8: return load<uint8_t, T>;
-    case DType::i16: return load<int16_t, T>;
-    case DType::i32: return load<int32_t, T>;
-    case DType::i64: return load<int64_t, T>;
-    case DType::bool_: return load<bool, T>;
-    default: internal_error("elementwise kernel reads {}", name_of(from));
+    case DType::f32:
+      return load<float, T>;
+    case DType::f64:
+      return load<double, T>;
+    case DType::i8:
+      return load<int8_t, T>;
+    case DType::u8:
+      return load<uint8_t, T>;
+    case DType::i16:
+      return load<int16_t, T>;
+    case DType::i32:
+      return load<int32_t, T>;
+    case DType::i64:
+      return load<int64_t, T>;
+    case DType::bool_:
+      return load<bool, T>;
+    default:
+      internal_error("elementwise kernel reads {}", name_of(from));
   }
 }
 
 template <typename T>
 StoreFunction<T> store_function(DType to) {
   switch (to) {
-    case DType::f32: return store<float, T>;
-    case DType::f64: return store<double, T>;
-    case DType::i8: return store<int8_t, T>;
-    case DType::u8: return store<uint8_t, T>;
-    case DType::i16: return store<int16_t, T>;
-    case DType::i32: return store<int32_t, T>;
-    case DType::i64: return store<int64_t, T>;
-    case DType::bool_: return store<bool, T>;
-    default: internal_error("elementwise kernel writes {}", name_of(to));
+    case DType::f32:
+      return store<float, T>;
+    case DType::f64:
+      return store<double, T>;
+    case DType::i8:
+      return store<int8_t, T>;
+    case DType::u8:
+      return store<uint8_t, T>;
+    case DType::i16:
+      return store<int16_t, T>;
+    case DType::i32:
+      return store<int32_t, T>;
+    case DType::i64:
+      return store<int64_t, T>;
+    case DType::bool_:
+      return store<bool, T>;
+    default:
+      internal_error("elementwise kernel writes {}", name_of(to));
   }
 }
 

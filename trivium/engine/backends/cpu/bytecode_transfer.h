@@ -1,5 +1,5 @@
-// How tiles enter and leave the interpreter: broadcast, strided and converted operands are expanded into a
-// tile, results are converted to the dtype of their array.
+// How tiles enter and leave the interpreter: broadcast, strided and converted operands are expanded
+// into a tile, results are converted to the dtype of their array.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace trivium::cpu::detail {
 
-/// An operand as a walk over the row-major iteration space, with axes joined where the walk is uniform.
+/// An operand as a walk over the row-major iteration space, with axes joined where the walk is
+/// uniform.
 struct Walk {
   int rank = 0;  // 0: the same element everywhere
   int64_t sizes[Shape::kMaxRank];

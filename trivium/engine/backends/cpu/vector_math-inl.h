@@ -1,6 +1,7 @@
-// Elementary functions on Highway vectors, at most 2 ulp from the true value (softplus 3). The float ones
-// are written with MulAdd, so targets with a fused multiply-add (AVX2, AVX-512) agree bit for bit; the wide
-// ones work in double without it and agree everywhere. Included once per target: see vector_math.cc.
+// Elementary functions on Highway vectors, at most 2 ulp from the true value (softplus 3). The
+// float ones are written with MulAdd, so targets with a fused multiply-add (AVX2, AVX-512) agree
+// bit for bit; the wide ones work in double without it and agree everywhere. Included once per
+// target: see vector_math.cc.
 #if defined(TRIVIUM_VECTOR_MATH_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef TRIVIUM_VECTOR_MATH_INL_H
 #undef TRIVIUM_VECTOR_MATH_INL_H
@@ -57,9 +58,10 @@ struct ExpParts {
 template <class D>
 HWY_INLINE ExpParts<D> exp_parts(D d, Vec<D> x) {
   const Vec<D> n = hn::Round(hn::Mul(x, hn::Set(d, 1.44269504f)));
-  // x = n ln 2 + r, with ln 2 as its first 15 bits and the rest. The first difference is exact; the rest
-  // is added to the small terms, where its rounding does not show.
-  const Vec<D> high = hn::NegMulAdd(n, hn::Set(d, 0x1.62e4p-1f), x), rest = hn::Set(d, 0x1.7f7d1cp-20f);
+  // x = n ln 2 + r, with ln 2 as its first 15 bits and the rest. The first difference is exact; the
+  // rest is added to the small terms, where its rounding does not show.
+  const Vec<D> high = hn::NegMulAdd(n, hn::Set(d, 0x1.62e4p-1f), x),
+               rest = hn::Set(d, 0x1.7f7d1cp-20f);
   const Vec<D> r = hn::NegMulAdd(n, rest, high);
   const Vec<D> tail = hn::Mul(hn::Mul(r, r), polynomial(d, fitted::kExp, r));
   return {hn::NearestInt(n), hn::Add(high, hn::NegMulAdd(n, rest, tail))};
@@ -162,8 +164,8 @@ HWY_INLINE Vec<D> erf(D d, Vec<D> x) {
   return hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
-/// Sine and cosine of a double below kTrigLimit: x = n pi/2 + r with pi/2 in three parts, of which the
-/// first two have 33 bits, so their products with n are exact.
+/// Sine and cosine of a double below kTrigLimit: x = n pi/2 + r with pi/2 in three parts, of which
+/// the first two have 33 bits, so their products with n are exact.
 inline constexpr float kTrigLimit = 0x1p20f;
 
 template <class D>
@@ -182,7 +184,8 @@ HWY_INLINE SinCos<D> sin_cos_wide(D d, Vec<D> x) {
   const Vec<D> s = hn::Add(r, hn::Mul(hn::Mul(r, z), polynomial(d, fitted::kSin, z)));
   const Vec<D> c = hn::Add(one, hn::Mul(z, polynomial(d, fitted::kCos, z)));
   // n mod 4 picks the quarter: 0 (s, c), 1 (c, -s), 2 (-s, -c), 3 (-c, s).
-  const Vec<D> quarter = hn::Sub(n, hn::Mul(hn::Set(d, 4.0), hn::Floor(hn::Mul(n, hn::Set(d, 0.25)))));
+  const Vec<D> quarter =
+      hn::Sub(n, hn::Mul(hn::Set(d, 4.0), hn::Floor(hn::Mul(n, hn::Set(d, 0.25)))));
   const auto odd = hn::Or(hn::Eq(quarter, one), hn::Eq(quarter, hn::Set(d, 3.0)));
   const auto sine_negative = hn::Ge(quarter, hn::Set(d, 2.0));
   const auto cosine_negative = hn::Or(hn::Eq(quarter, one), hn::Eq(quarter, hn::Set(d, 2.0)));
@@ -191,7 +194,8 @@ HWY_INLINE SinCos<D> sin_cos_wide(D d, Vec<D> x) {
           hn::IfThenElse(cosine_negative, hn::Neg(cosine), cosine)};
 }
 
-/// Natural logarithm of a positive normal double (0 and infinity give garbage; callers handle them).
+/// Natural logarithm of a positive normal double (0 and infinity give garbage; callers handle
+/// them).
 template <class D>
 HWY_INLINE Vec<D> log_wide(D d, Vec<D> x) {
   const hn::RebindToUnsigned<D> du;
@@ -244,13 +248,14 @@ HWY_INLINE Vec<D> pow_wide(D d, Vec<D> x, Vec<D> y) {
 template <class D>
 HWY_INLINE Vec<D> atan2_wide(D d, Vec<D> y, Vec<D> x) {
   const Vec<D> zero = hn::Zero(d), one = hn::Set(d, 1.0), pi = hn::Set(d, 0x1.921fb54442d18p+1);
-  const Vec<D> quarter_pi = hn::Set(d, 0x1.921fb54442d18p-1), half_pi = hn::Set(d, 0x1.921fb54442d18p+0);
+  const Vec<D> quarter_pi = hn::Set(d, 0x1.921fb54442d18p-1),
+               half_pi = hn::Set(d, 0x1.921fb54442d18p+0);
   const Vec<D> ax = hn::Abs(x), ay = hn::Abs(y);
   const auto steep = hn::Gt(ay, ax);
   const Vec<D> large = hn::IfThenElse(steep, ay, ax), small = hn::IfThenElse(steep, ax, ay);
   Vec<D> t = hn::IfThenElse(hn::Eq(small, zero), zero, hn::Div(small, large));
   t = hn::IfThenElse(hn::Eq(small, hn::Set(d, double{kInf})), one, t);  // both infinite
-  const auto fold = hn::Gt(t, hn::Set(d, 0.41421356237309503));          // tan(pi / 8)
+  const auto fold = hn::Gt(t, hn::Set(d, 0.41421356237309503));         // tan(pi / 8)
   const Vec<D> u = hn::IfThenElse(fold, hn::Div(hn::Sub(t, one), hn::Add(t, one)), t);
   const Vec<D> z = hn::Mul(u, u);
   Vec<D> a = hn::Add(u, hn::Mul(hn::Mul(u, z), polynomial(d, fitted::kAtan, z)));

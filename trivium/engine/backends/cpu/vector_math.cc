@@ -21,16 +21,16 @@ using VF = Vec<DF>;
 using DW = hn::CappedTag<double, kTileStep / 2>;
 using DH = hn::Rebind<float, DW>;  // as many floats as a vector of doubles has lanes
 
-#define TRIVIUM_UNARY(name, expression) \
-  struct name {                         \
+#define TRIVIUM_UNARY(name, expression)                                                   \
+  struct name {                                                                           \
     static HWY_INLINE VF call([[maybe_unused]] DF d, VF a, VF, VF) { return expression; } \
   }
-#define TRIVIUM_BINARY(name, expression) \
-  struct name {                          \
+#define TRIVIUM_BINARY(name, expression)                                                    \
+  struct name {                                                                             \
     static HWY_INLINE VF call([[maybe_unused]] DF d, VF a, VF b, VF) { return expression; } \
   }
-#define TRIVIUM_TERNARY(name, expression) \
-  struct name {                           \
+#define TRIVIUM_TERNARY(name, expression)                                                     \
+  struct name {                                                                               \
     static HWY_INLINE VF call([[maybe_unused]] DF d, VF a, VF b, VF c) { return expression; } \
   }
 
@@ -187,7 +187,8 @@ void run_trig(float* dst, const float* a, const float*, const float*, size_t n) 
 
 /// The remainder is exact only as long division does it, so this one is not vectorised.
 void run_mod(float* dst, const float* a, const float* b, const float*, size_t n) {
-  for (size_t i = 0; i < n; ++i) dst[i] = static_cast<float>(trivium::apply(ScalarOp::mod, a[i], b[i]));
+  for (size_t i = 0; i < n; ++i)
+    dst[i] = static_cast<float>(trivium::apply(ScalarOp::mod, a[i], b[i]));
 }
 
 /// Sixteen running sums, then a tree over them: the same additions at every SIMD level.
@@ -198,7 +199,8 @@ float sum_tile(const float* x, size_t n) {
   for (size_t v = 0; v < kVectors; ++v) {
     const size_t first = v * hn::MaxLanes(DF());
     VF sum = hn::LoadU(d, x + first);
-    for (size_t i = first + kTileStep; i < n; i += kTileStep) sum = hn::Add(sum, hn::LoadU(d, x + i));
+    for (size_t i = first + kTileStep; i < n; i += kTileStep)
+      sum = hn::Add(sum, hn::LoadU(d, x + i));
     hn::StoreU(sum, d, lanes + first);
   }
   for (size_t width = kTileStep / 2; width > 0; width /= 2)
@@ -295,11 +297,16 @@ const VectorKernels& vector_kernels() { return *HWY_DYNAMIC_DISPATCH(kernels)();
 
 int pair_index(ScalarOp op) {
   switch (op) {
-    case ScalarOp::add: return 0;
-    case ScalarOp::sub: return 1;
-    case ScalarOp::mul: return 2;
-    case ScalarOp::div: return 3;
-    default: return -1;
+    case ScalarOp::add:
+      return 0;
+    case ScalarOp::sub:
+      return 1;
+    case ScalarOp::mul:
+      return 2;
+    case ScalarOp::div:
+      return 3;
+    default:
+      return -1;
   }
 }
 
