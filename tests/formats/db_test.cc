@@ -149,6 +149,13 @@ TEST(Lmdb, SurvivesDamage) {
 #endif
 }
 
+TEST(Lmdb, BothMetaPagesMustAgreeOnThePageSize) {
+  std::string bytes = slurp(golden("caffe/data/raw_lmdb/data.mdb"));
+  bytes[4096 + 40 + 1] = 0x40;  // the newer one says 16384: its twin would lie beyond the end
+  expect_contains(message_of<UserError>([&] { open_lmdb(as_bytes(bytes), "data.mdb"); }),
+                  "page sizes 4096 and 16384");
+}
+
 TEST(Lmdb, OtherFilesAreRefused) {
   const std::string text(20000, 'x');
   expect_contains(message_of<UserError>([&] { open_lmdb(as_bytes(text), "data.mdb"); }),

@@ -12,7 +12,7 @@ namespace {
 constexpr uint32_t kMagic = 0xBEEFC0DE;
 constexpr uint32_t kVersion = 1;
 constexpr uint64_t kPageHeader = 16, kNodeHeader = 8;
-constexpr uint64_t kMetaBytes = 136, kTxnIdAt = kPageHeader + 128;
+constexpr uint64_t kTxnIdAt = kPageHeader + 128;
 constexpr uint64_t kNoPage = ~uint64_t{0};
 constexpr uint64_t kMaxDepth = 32;
 enum PageFlag : uint16_t { kBranch = 1, kLeaf = 2, kOverflow = 4, kMeta = 8, kFixedLeaf = 0x20 };
@@ -115,6 +115,8 @@ class LmdbCursor : public Database {
         (first.page_bytes & (first.page_bytes - 1)) != 0)
       fail(kPageHeader + 24, "page size {}", first.page_bytes);
     const Meta second = read_meta(first.page_bytes);
+    if (second.page_bytes != first.page_bytes)
+      fail(first.page_bytes, "page sizes {} and {}", first.page_bytes, second.page_bytes);
     return second.txn_id > first.txn_id ? second : first;
   }
 
