@@ -129,6 +129,28 @@ void corr(const CorrTile& t) {
   }
 }
 
+template <class D, int C, int P>
+void product(const ProductTile& t) {
+  const D d;
+  constexpr int kLanes = static_cast<int>(hn::MaxLanes(D()));
+  hn::Vec<D> acc[C][P];
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c) {
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) acc[c][p] = hn::Zero(d);
+  }
+  const float* HWY_RESTRICT x = t.x;
+  const float* HWY_RESTRICT w = t.w;
+  for (int64_t i = t.channels; i > 0; --i, x += t.x_channel, w += C) {
+    corr_step<0, P, D, C, P>(d, acc, x, kLanes, w);
+  }
+#pragma GCC unroll 8
+  for (int c = 0; c < C; ++c) {
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) hn::StoreU(acc[c][p], d, t.y + c * t.y_channel + p * kLanes);
+  }
+}
+
 // acc[a][t] += dy[a] * x[t] for t in [LO, HI).
 template <int LO, int HI, class D, int A, int T>
 HWY_INLINE void grad_step(D d, hn::Vec<D> (&acc)[A][T], const float* HWY_RESTRICT x,
@@ -219,6 +241,14 @@ constexpr CorrFn corr_entry(bool border) {
   }
 }
 template <class D, int C, int P>
+constexpr ProductFn product_entry() {
+  if constexpr (fits(C, P)) {
+    return &product<D, C, P>;
+  } else {
+    return nullptr;
+  }
+}
+template <class D, int C, int P>
 constexpr GradFn grad_entry() {
   if constexpr (fits(C, P)) {
     return &grad<D, C, P>;
@@ -247,6 +277,15 @@ CorrFn find_corr(int channels, int positions, bool border) {
 }
 
 template <class D>
+ProductFn find_product(int channels, int positions) {
+#define TRIVIUM_PRODUCT(C, P) product_entry<D, C, P>()
+  static constexpr ProductFn table[kMaxTileChannels][kMaxTilePositions] =
+      TRIVIUM_TILE_TABLE(TRIVIUM_PRODUCT);
+  return table[channels - 1][positions - 1];
+#undef TRIVIUM_PRODUCT
+}
+
+template <class D>
 GradFn find_grad(int channels, int taps) {
 #define TRIVIUM_GRAD(C, P) grad_entry<D, C, P>()
   static constexpr GradFn table[kMaxTileChannels][kMaxTilePositions] = TRIVIUM_TILE_TABLE(TRIVIUM_GRAD);
@@ -264,6 +303,11 @@ CorrFn CorrFor(int vector, int channels, int positions, bool border) {
   if (vector >= 16) return find_corr<Tag<16>>(channels, positions, border);
   if (vector >= 8) return find_corr<Tag<8>>(channels, positions, border);
   return find_corr<Tag<4>>(channels, positions, border);
+}
+ProductFn ProductFor(int vector, int channels, int positions) {
+  if (vector >= 16) return find_product<Tag<16>>(channels, positions);
+  if (vector >= 8) return find_product<Tag<8>>(channels, positions);
+  return find_product<Tag<4>>(channels, positions);
 }
 GradFn GradFor(int vector, int channels, int taps) {
   if (vector >= 16) return find_grad<Tag<16>>(channels, taps);
@@ -349,6 +393,7 @@ namespace trivium::cpu::nblock {
 
 HWY_EXPORT(CorrFor);
 HWY_EXPORT(GradFor);
+HWY_EXPORT(ProductFor);
 HWY_EXPORT(WidthFor);
 HWY_EXPORT(MaxChannelsFor);
 HWY_EXPORT(SumLanes);
@@ -360,6 +405,12 @@ int max_tile_channels(int positions) { return HWY_DYNAMIC_DISPATCH(MaxChannelsFo
 CorrFn corr_tile(int vector, int channels, int positions, bool border) {
   const CorrFn fn = HWY_DYNAMIC_DISPATCH(CorrFor)(vector, channels, positions, border);
   if (!fn) internal_error("no convolution tile of {} channels x {} positions", channels, positions);
+  return fn;
+}
+
+ProductFn product_tile(int vector, int channels, int positions) {
+  const ProductFn fn = HWY_DYNAMIC_DISPATCH(ProductFor)(vector, channels, positions);
+  if (!fn) internal_error("no product tile of {} channels x {} positions", channels, positions);
   return fn;
 }
 

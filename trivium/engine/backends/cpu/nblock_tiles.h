@@ -28,6 +28,15 @@ struct CorrTile {
 };
 using CorrFn = void (*)(const CorrTile&);
 
+/// y[c][p] = Σ_channel w[channel][c] * x[channel][p]; positions are adjacent vectors on both sides.
+struct ProductTile {
+  const float* x;
+  const float* w;
+  float* y;
+  int64_t x_channel, y_channel, channels;
+};
+using ProductFn = void (*)(const ProductTile&);
+
 /// acc[a][t] += Σ_{row, j} dy[a][row][j] * x[tap t][row][j]; tap t starts at x + tap_offset[t].
 /// Positions outside [lo[t], hi[t]) are skipped for tap t; [inner_begin, inner_end) is valid for all. The
 /// positions before and after have their tile_shape over the taps in `shape`.
@@ -63,6 +72,7 @@ int vector_lanes(int lanes);
 int max_tile_channels(int positions);
 /// The tile of that size; vector is what vector_lanes returned. Never null within the limits above.
 CorrFn corr_tile(int vector, int channels, int positions, bool border);
+ProductFn product_tile(int vector, int channels, int positions);
 GradFn grad_tile(int vector, int channels, int taps);
 /// out[i] = sum over the lanes of acc[i], i < count; each acc[i] is `vector` floats.
 void sum_lanes(int vector, const float* acc, int64_t count, float* out);

@@ -1,5 +1,5 @@
 // Winograd convolution on batch-blocked activations. The transforms act lane by lane, and the products in
-// between are 36 small matrix multiplications that run on the 1x1 tiles of the direct convolution. A chunk
+// between are 36 small matrix multiplications of register tiles. A chunk
 // of work is a few image tiles: their transformed inputs stay in L2 while all output channels pass.
 #include "trivium/engine/backends/cpu/nblock_winograd.h"
 
@@ -17,8 +17,9 @@ namespace trivium::cpu::nblock {
 namespace {
 
 constexpr int64_t kInputBytes = 320 * 1024;    // of transformed inputs a chunk keeps in L2
-constexpr int64_t kProductBytes = 320 * 1024;  // of products before their output transform
+constexpr int64_t kProductBytes = 160 * 1024;  // of products before their output transform
 constexpr int64_t kLeastChunks = 8;
+constexpr int64_t kLineFloats = 16;
 constexpr int64_t kStepPad = 16;  // floats; keeps the 36 planes of a tile in different cache sets
 
 // Grows to what the largest chunk of this thread needed; 64-byte aligned.
@@ -113,6 +114,7 @@ struct InputJob {
   int64_t move;   // from one tile to the next
   int64_t tiles_w;
   int lanes, vector;
+  int64_t ahead;  // floats from a pixel to the one that is needed next of its kind, to prefetch
 };
 void transform_tiles(const InputJob& job, WinogradFn run, Range tiles, Range channels, float* to,
                      int64_t point_step, int64_t channel_stride) {
@@ -130,6 +132,10 @@ void transform_tiles(const InputJob& job, WinogradFn run, Range tiles, Range cha
       clip(row, job.h, job.size, t.row_lo, t.row_hi);
       clip(col, job.w, job.size, t.col_lo, t.col_hi);
       t.from = plane + (row * job.w + col) * job.lanes;
+      for (int r = t.row_lo; r < t.row_hi; ++r) {
+        const float* next = t.from + r * t.row_stride + job.ahead;
+        for (int64_t at = 0; at < job.move * job.lanes; at += kLineFloats) __builtin_prefetch(next + at);
+      }
       run(t);
       if (++tile_col == job.tiles_w) tile_col = 0, ++tile_row;
     }
@@ -168,11 +174,11 @@ void correlate(const Problem& p, const float* x, const Kernels& kernels, const f
   const std::vector<LaneGroup> lanes = lane_groups(p.batch, p.lanes, vector);
   const Blocking plan = choose_blocking(p, vector, static_cast<int64_t>(lanes.size()));
   transform_weights(p, kernels, plan.blocks, u);
-  CorrFn run[kMaxTileChannels + 1][kMaxTilePositions + 1] = {};
+  ProductFn run[kMaxTileChannels + 1][kMaxTilePositions + 1] = {};
   for (const Range& block : plan.blocks) {
     for (int positions = 1; positions <= plan.positions; ++positions) {
-      CorrFn& fn = run[block.size()][positions];
-      if (!fn) fn = corr_tile(vector, static_cast<int>(block.size()), positions, false);
+      ProductFn& fn = run[block.size()][positions];
+      if (!fn) fn = product_tile(vector, static_cast<int>(block.size()), positions);
     }
   }
   const int64_t sets = static_cast<int64_t>(plan.tile_sets.size());
@@ -187,14 +193,12 @@ void correlate(const Problem& p, const float* x, const Kernels& kernels, const f
     float* v = thread_buffer.get(kWinogradPoints * (in_step + most_channels * row + kStepPad));
     float* products = v + kWinogradPoints * in_step;
     const InputJob job{x + lane.block * p.in_block + lane.lane, p.in_h, p.in_w, p.pad_top, p.pad_left,
-                       kWinogradTile, p.tile(), p.tiles_w(), p.lanes, vector};
+                       kWinogradTile, p.tile(), p.tiles_w(), p.lanes, vector, p.in_h * p.in_w * p.lanes};
     transform_tiles(job, fns.input, tiles, {0, p.in_channels}, v, in_step, row);
 
-    CorrTile gemm{};
+    ProductTile gemm{};
     gemm.x_channel = gemm.y_channel = row;
-    gemm.x_position = gemm.y_position = vector;
     gemm.channels = p.in_channels;
-    gemm.rows = gemm.taps = 1;
     WinogradTile out{};
     out.row_stride = p.out_w * p.lanes;
     out.col_stride = p.lanes;
@@ -209,7 +213,6 @@ void correlate(const Problem& p, const float* x, const Kernels& kernels, const f
         for (int64_t b = first; b < last; ++b) {
           const Range block = plan.blocks[b];
           gemm.w = u + (point * p.out_channels + block.begin) * p.in_channels;
-          gemm.w_channel = block.size();
           for (const Range& at : positions) {
             gemm.x = v + point * in_step + at.begin * vector;
             gemm.y = products + point * out_step + (block.begin - channels.begin) * row + at.begin * vector;
@@ -308,13 +311,14 @@ void transform_sweep(const Problem& p, const Sweep& s, const std::vector<LaneGro
       const int64_t at = c * stride + (g - range.begin) * p.tiles() * vector;
       if (is_x) {
         const InputJob job{x + lane.block * p.in_block + lane.lane, p.in_h, p.in_w, p.pad_top, p.pad_left,
-                           kWinogradTile, p.tile(), p.tiles_w(), p.lanes, vector};
+                           kWinogradTile, p.tile(), p.tiles_w(), p.lanes, vector,
+                           p.tile() * p.in_w * p.lanes};
         transform_tiles(job, fns.input, {0, p.tiles()}, {c, c + 1}, to.x + at, s.x_step, 0);
         continue;
       }
       const float* from = dy + lane.block * p.out_block + lane.lane;
       const InputJob job{from, p.out_h, p.out_w, 0, 0, static_cast<int>(p.tile()), p.tile(), p.tiles_w(),
-                         p.lanes, vector};
+                         p.lanes, vector, p.tile() * p.out_w * p.lanes};
       transform_tiles(job, fns.gradient, {0, p.tiles()}, {c, c + 1}, to.dy + at, s.dy_step, 0);
       if (to.db) {
         sum_positions(vector, from + c * p.out_h * p.out_w * p.lanes, 1, 0, p.out_h * p.out_w, p.lanes,

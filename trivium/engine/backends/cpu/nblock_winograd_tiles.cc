@@ -60,22 +60,36 @@ HWY_INLINE void gradient_1d(D d, const V (&y)[kOut], V (&m)[6]) {
   m[5] = y[kOut - 1];
 }
 
-template <class D, bool kFull>
-HWY_INLINE hn::Vec<D> load_pixel(D d, const WinogradTile& t, int i, int j) {
-  if constexpr (!kFull) {
-    if (i < t.row_lo || i >= t.row_hi || j < t.col_lo || j >= t.col_hi) return hn::Zero(d);
-  }
-  return hn::LoadU(d, t.from + i * t.row_stride + j * t.col_stride);
-}
+// Rows outside the image read zeros; columns outside it are not read at all. One branch a column, none a
+// pixel: borders repeat with every tile row, so those branches predict.
+alignas(64) constexpr float kZeroRow[kWinogradTile * 16] = {};
 
-template <class D, bool kFull>
-HWY_INLINE void input_tile(const WinogradTile& t) {
+template <int kSize>
+struct TileRows {
+  const float* row[kSize];
+  explicit TileRows(const WinogradTile& t) {
+#pragma GCC unroll 6
+    for (int i = 0; i < kSize; ++i) {
+      const bool inside = i >= t.row_lo && i < t.row_hi;
+      row[i] = inside ? t.from + i * t.row_stride : kZeroRow;
+    }
+  }
+};
+
+template <class D>
+void input_transform(const WinogradTile& t) {
   const D d;
+  const TileRows<6> rows(t);
   hn::Vec<D> v[6][6];
 #pragma GCC unroll 6
   for (int j = 0; j < 6; ++j) {
+    if (j < t.col_lo || j >= t.col_hi) {
 #pragma GCC unroll 6
-    for (int i = 0; i < 6; ++i) v[i][j] = load_pixel<D, kFull>(d, t, i, j);
+      for (int i = 0; i < 6; ++i) v[i][j] = hn::Zero(d);
+      continue;
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) v[i][j] = hn::LoadU(d, rows.row[i] + j * t.col_stride);
     input_1d(d, v[0][j], v[1][j], v[2][j], v[3][j], v[4][j], v[5][j]);
   }
 #pragma GCC unroll 6
@@ -84,12 +98,6 @@ HWY_INLINE void input_tile(const WinogradTile& t) {
 #pragma GCC unroll 6
     for (int j = 0; j < 6; ++j) hn::StoreU(v[i][j], d, t.to + (i * 6 + j) * t.point_step);
   }
-}
-
-template <class D>
-void input_transform(const WinogradTile& t) {
-  if (t.row_lo == 0 && t.row_hi == 6 && t.col_lo == 0 && t.col_hi == 6) return input_tile<D, true>(t);
-  input_tile<D, false>(t);
 }
 
 template <class D, int kOut>
@@ -131,12 +139,16 @@ template <class D, int kOut>
 void gradient_transform(const WinogradTile& t) {
   const D d;
   using V = hn::Vec<D>;
+  const TileRows<kOut> rows(t);
   V half[6][kOut];
 #pragma GCC unroll 4
   for (int j = 0; j < kOut; ++j) {
     V y[kOut], m[6];
+    const bool inside = j >= t.col_lo && j < t.col_hi;
 #pragma GCC unroll 4
-    for (int i = 0; i < kOut; ++i) y[i] = load_pixel<D, false>(d, t, i, j);
+    for (int i = 0; i < kOut; ++i) {
+      y[i] = inside ? hn::LoadU(d, rows.row[i] + j * t.col_stride) : hn::Zero(d);
+    }
     gradient_1d<kOut>(d, y, m);
 #pragma GCC unroll 6
     for (int i = 0; i < 6; ++i) half[i][j] = m[i];
