@@ -1,0 +1,132 @@
+// Elementwise ops and fused groups: every one becomes a bytecode Program over the memory of its output.
+// A batch-blocked output is the space [blocks, rest…, lanes]; operands without the batch have stride 0
+// along blocks and lanes.
+#include "trivium/engine/backends/cpu/bytecode.h"
+#include "trivium/engine/backends/cpu/strided_copy.h"
+#include "trivium/engine/backends/cpu/support.h"
+#include "trivium/engine/core/scalar_op.h"
+#include "trivium/engine/ops/group.h"
+
+namespace trivium::cpu {
+namespace {
+
+/// Wide arithmetic where float32 would lose bits.
+bool needs_double(DType d) { return d == DType::f64 || d == DType::i32 || d == DType::i64; }
+
+Program program_for(const KernelRequest& r) {
+  bool wide = false;
+  for (const TensorDesc& t : r.in) wide |= needs_double(t.dtype);
+  for (const TensorDesc& t : r.out) wide |= needs_double(t.dtype);
+  const Shape space = r.out[0].physical();
+  Program p(space, wide ? DType::f64 : DType::f32);
+  for (const TensorDesc& t : r.in) p.input(t.dtype, walk_strides(t, r.out[0]));
+  return p;
+}
+
+struct Elementwise {
+  ElementwiseKernel kernel;
+  void run(const KernelArgs& args) const { kernel.run(args.in, args.out); }
+};
+
+Kernel compiled(const KernelRequest& r, const Program& program) {
+  const std::string format = r.out[0].format.kind == Format::plain ? "" : ":" + r.out[0].format.text();
+  return kernel_of(r.op + format, std::make_shared<const Elementwise>(ElementwiseKernel(program)));
+}
+
+/// "" when bytecode reads and writes these operands.
+std::string supported(const KernelRequest& r) {
+  for (const TensorDesc& t : r.out)
+    if (t.shape.rank() > Shape::kMaxRank) return "too many axes";
+  return numeric_only(r);
+}
+
+/// Plain: everything plain. Batch-blocked: operands of the output's rank whose axis 0 is the batch join.
+std::optional<Placement> place(const KernelRequest& r, Format family, std::string& reason, double operations) {
+  reason = supported(r);
+  if (reason.empty() && family.kind == Format::channels) reason = "plain or batch-blocked operands only";
+  const Shape& shape = r.out[0].shape;
+  if (reason.empty() && family.kind == Format::nblock && (shape.rank() < 1 || shape.rank() >= Shape::kMaxRank))
+    reason = fmt::format("no batch axis to block in {}", shape.text());
+  if (!reason.empty()) return std::nullopt;
+  Placement p = plain_placement(r, predict_us(r, operations * static_cast<double>(shape.count()), 0.08));
+  if (family.kind == Format::nblock) {
+    p.out.assign(r.out.size(), family);
+    for (size_t i = 0; i < r.in.size(); ++i)
+      if (r.in[i].shape.rank() == shape.rank() && r.in[i].shape[0] == shape[0]) p.in[i] = family;
+  }
+  return p;
+}
+
+KernelEntry entry_of(const std::string& op, std::function<double(const KernelRequest&)> operations, BuildFn build,
+                     int in_place_inputs, int in_place_outputs = 1) {
+  KernelEntry e{op, op, nullptr, std::move(build), {}};
+  e.place = [operations](const KernelRequest& r, Format family, std::string& reason) {
+    return place(r, family, reason, operations(r));
+  };
+  for (int o = 0; o < in_place_outputs; ++o)
+    for (int i = 0; i < in_place_inputs; ++i) e.in_place.emplace_back(i, o);
+  return e;
+}
+
+/// Operations one element costs, in units of a multiply.
+double weight_of(ScalarOp op) {
+  switch (op) {
+    case ScalarOp::exp: case ScalarOp::log: case ScalarOp::log1p: case ScalarOp::expm1: case ScalarOp::sin:
+    case ScalarOp::cos: case ScalarOp::tan: case ScalarOp::tanh: case ScalarOp::sigmoid: case ScalarOp::erf:
+    case ScalarOp::softplus: case ScalarOp::pow: case ScalarOp::mod: case ScalarOp::atan2: return 10;
+    default: return 1;
+  }
+}
+
+Kernel build_scalar(const KernelRequest& r, ScalarOp op) {
+  Program p = program_for(r);
+  const int n = arity_of(op);
+  p.output(p.apply(op, 0, n > 1 ? 1 : -1, n > 2 ? 2 : -1), r.out[0].dtype);
+  return compiled(r, p);
+}
+
+Kernel build_cast(const KernelRequest& r) {
+  Program p = program_for(r);
+  p.output(0, r.out[0].dtype);
+  return compiled(r, p);
+}
+
+Kernel build_add_n(const KernelRequest& r) {
+  Program p = program_for(r);
+  Program::Value sum = 0;
+  for (size_t i = 1; i < r.in.size(); ++i) sum = p.apply(ScalarOp::add, sum, static_cast<int>(i));
+  p.output(sum, r.out[0].dtype);
+  return compiled(r, p);
+}
+
+Kernel build_group(const KernelRequest& r) {
+  const ops::GroupCode group = ops::GroupCode::from_attrs(*r.attrs);
+  Program p = program_for(r);
+  for (double number : group.constants) p.constant(number);
+  for (const auto& i : group.code) p.apply(i.op, i.a, i.b, i.c);
+  for (const auto& o : group.outputs) p.output(o.reg, o.dtype);
+  return compiled(r, p);
+}
+
+double group_operations(const KernelRequest& r) {
+  double sum = 0;
+  const Ints& code = r.attrs->integers("code");
+  for (size_t i = 0; i < code.size(); i += 4) sum += weight_of(static_cast<ScalarOp>(code[i]));
+  return sum;
+}
+
+}  // namespace
+
+void register_elementwise(KernelTable& table) {
+  for (const ScalarOpInfo& info : scalar_ops()) {
+    const ScalarOp op = info.op;
+    table.add(entry_of(info.name, [op](const KernelRequest&) { return weight_of(op); },
+                       [op](const KernelRequest& r) { return build_scalar(r, op); }, info.arity));
+  }
+  const auto one = [](const KernelRequest&) { return 1.0; };
+  table.add(entry_of("cast", one, build_cast, 1));
+  table.add(entry_of("add_n", [](const KernelRequest& r) { return static_cast<double>(r.in.size()); }, build_add_n, 16));
+  table.add(entry_of("elementwise_group", group_operations, build_group, 32, 16));
+}
+
+}  // namespace trivium::cpu

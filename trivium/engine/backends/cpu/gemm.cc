@@ -1,0 +1,291 @@
+// Register-tiled matrix product. b is packed once into panels of a few vectors [k][panel]; a tile keeps
+// rows × panel accumulators in registers and walks a block of k. Work is split by the shape alone.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "trivium/engine/backends/cpu/gemm.cc"
+#include "hwy/foreach_target.h"
+//
+#include "hwy/highway.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "trivium/engine/backends/cpu/gemm.h"
+#include "trivium/engine/core/parallel.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace trivium::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// 32 vector registers allow tiles of 24 accumulators, 16 allow 12.
+constexpr int kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
+constexpr int64_t kBlockK = 256;   // a panel block of 64 columns is then 64 KiB: half of it stays in L1
+constexpr int64_t kBlockM = 96;    // rows of a chunk: a block of a [96, 256] stays in L2
+
+constexpr int rows_of_tile(int vectors) {
+  if (HWY_TARGET == HWY_AVX3) return vectors == 4 ? 6 : vectors == 3 ? 8 : 12;
+  return vectors == 2 ? 6 : 8;
+}
+
+/// One tile: where it reads and writes, and whether this block of k is the first or the last.
+template <typename T>
+struct Tile {
+  const T* a;
+  int64_t a_row, a_step;
+  const T* b;
+  int64_t b_step;
+  T* c;
+  int64_t ldc, k;
+  int64_t columns;       // valid columns of the panel
+  bool load_c, finish;   // add to c; apply bias and relu
+  const T* bias;         // of the tile's first row or column, or null
+  bool bias_per_row, relu;
+};
+
+template <class D, int kRows, int kVectors, typename T = hn::TFromD<D>>
+HWY_INLINE void run_tile(D d, const Tile<T>& t) {
+  using V = hn::Vec<D>;
+  const int64_t lanes = hn::Lanes(d);
+  V acc[kRows][kVectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::Zero(d);
+  // Three row pointers keep every row within base + {0, 1, 2, 3} * stride: no address is spilled.
+  const T* a0 = t.a;
+  const T* a1 = t.a + 4 * t.a_row;
+  const T* a2 = t.a + 8 * t.a_row;
+  const T* b = t.b;
+  for (int64_t p = 0; p < t.k; ++p) {
+    V bv[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) bv[v] = hn::LoadU(d, b + v * lanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const T* base = r < 4 ? a0 : r < 8 ? a1 : a2;
+      const V av = hn::Set(d, base[(r & 3) * t.a_row]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) acc[r][v] = hn::MulAdd(av, bv[v], acc[r][v]);
+    }
+    a0 += t.a_step;
+    a1 += t.a_step;
+    a2 += t.a_step;
+    b += t.b_step;
+  }
+  const int64_t tail = t.columns - (kVectors - 1) * lanes;  // valid lanes of the last vector
+  const auto mask = hn::FirstN(d, static_cast<size_t>(tail));
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      T* c = t.c + r * t.ldc + v * lanes;
+      const bool partial = v == kVectors - 1 && tail < lanes;
+      V x = acc[r][v];
+      if (t.load_c) x = hn::Add(x, partial ? hn::MaskedLoad(mask, d, c) : hn::LoadU(d, c));
+      if (t.finish) {
+        if (t.bias && t.bias_per_row) x = hn::Add(x, hn::Set(d, t.bias[r]));
+        if (t.bias && !t.bias_per_row) {
+          const T* bias = t.bias + v * lanes;
+          x = hn::Add(x, partial ? hn::MaskedLoad(mask, d, bias) : hn::LoadU(d, bias));
+        }
+        // max(0, x) with x second: a NaN stays a NaN on x86.
+        if (t.relu) x = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x);
+      }
+      if (partial) hn::BlendedStore(x, mask, d, c);
+      else hn::StoreU(x, d, c);
+    }
+  }
+}
+
+/// Rows of any count: whole tiles, then halves down to single rows.
+template <class D, int kVectors, int kRows, typename T>
+void run_rows(D d, Tile<T> t, int64_t rows) {
+  while (rows >= kRows) {
+    run_tile<D, kRows, kVectors>(d, t);
+    rows -= kRows;
+    t.a += kRows * t.a_row;
+    t.c += kRows * t.ldc;
+    if (t.bias && t.bias_per_row) t.bias += kRows;
+  }
+  if constexpr (kRows > 1) {
+    constexpr int kNext = kRows > 8 ? 8 : kRows > 4 ? 4 : kRows > 2 ? 2 : 1;
+    if (rows > 0) run_rows<D, kVectors, kNext>(d, t, rows);
+  }
+}
+
+template <class D, typename T>
+void run_panel(D d, const Tile<T>& t, int64_t rows) {
+  const int64_t lanes = hn::Lanes(d);
+  switch ((t.columns + lanes - 1) / lanes) {
+    case 1: return run_rows<D, 1, rows_of_tile(1)>(d, t, rows);
+    case 2: return run_rows<D, 2, rows_of_tile(2)>(d, t, rows);
+    case 3: if constexpr (kMaxVectors > 2) return run_rows<D, 3, rows_of_tile(3)>(d, t, rows); break;
+    default: if constexpr (kMaxVectors > 3) return run_rows<D, 4, rows_of_tile(4)>(d, t, rows);
+  }
+}
+
+/// dst [k][width] = columns [first, first + columns) of b, zero past them.
+template <typename T>
+void pack_panel(const GemmShape& s, const T* b, int64_t first, int64_t columns, int64_t width, T* dst) {
+  if (!s.transpose_b) {
+    for (int64_t p = 0; p < s.k; ++p) {
+      const T* row = b + p * s.ldb + first;
+      T* out = dst + p * width;
+      for (int64_t j = 0; j < columns; ++j) out[j] = row[j];
+      for (int64_t j = columns; j < width; ++j) out[j] = T(0);
+    }
+    return;
+  }
+  constexpr int64_t kTile = 16;
+  for (int64_t j0 = 0; j0 < width; j0 += kTile) {
+    for (int64_t p0 = 0; p0 < s.k; p0 += kTile) {
+      const int64_t count = std::min(kTile, s.k - p0), wide = std::min(kTile, width - j0);
+      T tile[kTile][kTile];  // [column][k]: rows are read whole, then turned inside the cache
+      for (int64_t j = 0; j < wide; ++j) {
+        if (j0 + j >= columns) std::fill_n(tile[j], kTile, T(0));
+        else std::copy_n(b + (first + j0 + j) * s.ldb + p0, count, tile[j]);
+      }
+      for (int64_t p = 0; p < count; ++p)
+        for (int64_t j = 0; j < wide; ++j) dst[(p0 + p) * width + j0 + j] = tile[j][p];
+    }
+  }
+}
+
+/// Few rows times a transposed b: dot products that read b once, row by row.
+template <class D, typename T = hn::TFromD<D>>
+void run_dots(D d, const GemmShape& s, const T* a, const T* b, const T* bias, T* c, bool parallel) {
+  const int64_t lanes = hn::Lanes(d), whole = s.k / (2 * lanes) * (2 * lanes);
+  const int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, s.k * s.m));
+  auto body = [&](int64_t begin, int64_t end) {
+    for (int64_t j = begin; j < end; ++j) {
+      const T* row = b + j * s.ldb;
+      for (int64_t i = 0; i < s.m; ++i) {
+        const T* x = a + i * s.lda;
+        auto sum0 = hn::Zero(d), sum1 = hn::Zero(d);
+        for (int64_t p = 0; p < whole; p += 2 * lanes) {
+          sum0 = hn::MulAdd(hn::LoadU(d, x + p), hn::LoadU(d, row + p), sum0);
+          sum1 = hn::MulAdd(hn::LoadU(d, x + p + lanes), hn::LoadU(d, row + p + lanes), sum1);
+        }
+        T total = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1)));
+        for (int64_t p = whole; p < s.k; ++p) total += x[p] * row[p];
+        T& out = c[i * s.ldc + j];
+        if (s.accumulate) total += out;
+        if (bias) total += bias[s.bias_per_row ? i : j];
+        out = s.relu && total < T(0) ? T(0) : total;
+      }
+    }
+  };
+  if (parallel) parallel_for(s.n, grain, body);
+  else body(int64_t{0}, s.n);
+}
+
+/// How the output is cut into chunks: rows × panels. A function of the shape only.
+struct Split {
+  int64_t rows, panels;
+};
+template <typename T>
+Split split_of(const GemmShape& s, int64_t panel) {
+  Split split{std::min(s.m, kBlockM), 4};
+  const int64_t panels = (s.n + panel - 1) / panel;
+  split.panels = std::min(split.panels, panels);
+  const auto chunks = [&] {
+    return (s.m + split.rows - 1) / split.rows * ((panels + split.panels - 1) / split.panels);
+  };
+  const auto flops = [&] { return 2 * split.rows * split.panels * panel * s.k; };
+  while (chunks() < 16 && split.panels > 1 && flops() > 2'000'000) split.panels = (split.panels + 1) / 2;
+  while (chunks() < 16 && split.rows > 24 && flops() > 2'000'000) split.rows = (split.rows / 2 + 11) / 12 * 12;
+  return split;
+}
+
+template <typename T>
+void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, void* scratch, bool parallel) {
+  const hn::ScalableTag<T> d;
+  const int64_t lanes = hn::Lanes(d), panel = kMaxVectors * lanes;
+  if (s.m == 0 || s.n == 0) return;
+  if (s.transpose_b && !s.transpose_a && s.m <= 4) return run_dots(d, s, a, b, bias, c, parallel);
+  const int64_t panels = (s.n + panel - 1) / panel;
+  T* packed = static_cast<T*>(scratch);
+  const auto width_of = [&](int64_t j) {
+    return (std::min(panel, s.n - j * panel) + lanes - 1) / lanes * lanes;
+  };
+  // Reading b in place costs nothing extra when few rows reuse it; a ragged last panel is always packed.
+  const bool in_place = !s.transpose_b && s.m <= 24;
+  const auto packs = [&](int64_t j) { return !in_place || s.n - j * panel < width_of(j); };
+  auto pack = [&](int64_t j) {
+    if (packs(j))
+      pack_panel(s, b, j * panel, std::min(panel, s.n - j * panel), width_of(j), packed + j * panel * s.k);
+  };
+  const Split split = split_of<T>(s, panel);
+  const int64_t groups = (panels + split.panels - 1) / split.panels;
+  const int64_t chunks = (s.m + split.rows - 1) / split.rows * groups;
+  auto chunk_body = [&](int64_t chunk) {
+    const int64_t i0 = chunk / groups * split.rows, rows = std::min(split.rows, s.m - i0);
+    const int64_t j_begin = chunk % groups * split.panels, j_end = std::min(panels, j_begin + split.panels);
+    HWY_ALIGN T a_block[kBlockK * kBlockM];  // a transposed block copied together: [k][rows]
+    for (int64_t p0 = 0; p0 == 0 || p0 < s.k; p0 += kBlockK) {
+      Tile<T> t;
+      t.k = std::min(kBlockK, s.k - p0);
+      if (s.transpose_a) {
+        for (int64_t p = 0; p < t.k; ++p)
+          std::memcpy(a_block + p * rows, a + (p0 + p) * s.lda + i0, static_cast<size_t>(rows) * sizeof(T));
+        t.a = a_block, t.a_row = 1, t.a_step = rows;
+      } else {
+        t.a = a + i0 * s.lda + p0, t.a_row = s.lda, t.a_step = 1;
+      }
+      t.load_c = p0 > 0 || s.accumulate;
+      t.finish = p0 + kBlockK >= s.k;
+      t.bias_per_row = s.bias_per_row, t.relu = s.relu, t.ldc = s.ldc;
+      for (int64_t j = j_begin; j < j_end; ++j) {
+        t.columns = std::min(panel, s.n - j * panel);
+        t.b_step = packs(j) ? width_of(j) : s.ldb;
+        t.b = packs(j) ? packed + j * panel * s.k + p0 * t.b_step : b + p0 * s.ldb + j * panel;
+        t.c = c + i0 * s.ldc + j * panel;
+        t.bias = bias ? bias + (s.bias_per_row ? i0 : j * panel) : nullptr;
+        run_panel(d, t, rows);
+      }
+    }
+  };
+  if (!parallel || chunks == 1) {
+    for (int64_t j = 0; j < panels; ++j) pack(j);
+    for (int64_t i = 0; i < chunks; ++i) chunk_body(i);
+    return;
+  }
+  if (!in_place) parallel_chunks(panels, pack);
+  else pack(panels - 1);
+  parallel_chunks(chunks, chunk_body);
+}
+
+void gemm_f32(const GemmShape& s, const float* a, const float* b, const float* bias, float* c, void* scratch,
+              bool parallel) {
+  run_gemm(s, a, b, bias, c, scratch, parallel);
+}
+void gemm_f64(const GemmShape& s, const double* a, const double* b, const double* bias, double* c,
+              void* scratch, bool parallel) {
+  run_gemm(s, a, b, bias, c, scratch, parallel);
+}
+
+}  // namespace trivium::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace trivium::cpu {
+
+HWY_EXPORT(gemm_f32);
+HWY_EXPORT(gemm_f64);
+
+size_t gemm_scratch_bytes(const GemmShape& shape, size_t element_size) {
+  constexpr int64_t kMostLanes = 16;  // columns are padded to whole vectors of at most this many elements
+  const int64_t columns = (shape.n + kMostLanes - 1) / kMostLanes * kMostLanes;
+  return static_cast<size_t>(columns * std::max<int64_t>(1, shape.k)) * element_size;
+}
+
+void gemm(const GemmShape& shape, const float* a, const float* b, const float* bias, float* c,
+          void* scratch, bool parallel) {
+  HWY_DYNAMIC_DISPATCH(gemm_f32)(shape, a, b, bias, c, scratch, parallel);
+}
+void gemm(const GemmShape& shape, const double* a, const double* b, const double* bias, double* c,
+          void* scratch, bool parallel) {
+  HWY_DYNAMIC_DISPATCH(gemm_f64)(shape, a, b, bias, c, scratch, parallel);
+}
+
+}  // namespace trivium::cpu
+#endif

@@ -1,0 +1,28 @@
+// Matrix product on plain memory, float32 and float64: packed columns of b, register tiles, fixed split.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace trivium::cpu {
+
+/// c [m, n] = act(a [m, k] * b [k, n] + bias). Transposed operands are stored [k, m] and [n, k]. The sum
+/// over k runs in order in blocks, so results do not depend on threads. `ld*` count elements of a stored row.
+struct GemmShape {
+  int64_t m = 0, n = 0, k = 0;
+  bool transpose_a = false, transpose_b = false;
+  int64_t lda = 0, ldb = 0, ldc = 0;
+  bool accumulate = false;    // adds to what c holds
+  bool bias_per_row = false;  // bias [m] instead of [n]
+  bool relu = false;
+};
+
+/// Bytes of scratch `gemm` needs for elements of `element_size` bytes.
+size_t gemm_scratch_bytes(const GemmShape& shape, size_t element_size);
+/// `parallel` false: runs on the calling thread only (for callers that split the work themselves).
+void gemm(const GemmShape& shape, const float* a, const float* b, const float* bias, float* c,
+          void* scratch, bool parallel = true);
+void gemm(const GemmShape& shape, const double* a, const double* b, const double* bias, double* c,
+          void* scratch, bool parallel = true);
+
+}  // namespace trivium::cpu
