@@ -65,8 +65,12 @@ TEST(Blob, AnyLegacyFieldMakesTheShapeLegacy) {
 TEST(Blob, HostileSizesAreRefused) {
   proto::BlobProto blob;
   blob.add_data(1);
-  for (const auto& dims : std::vector<std::vector<int64_t>>{
-           {-1}, {INT64_MAX, INT64_MAX, 4}, {1LL << 32, 1LL << 32}, {1, 1, 1, 1, 1, 1, 1, 1, 1}, {2}, {0}}) {
+  for (const auto& dims : std::vector<std::vector<int64_t>>{{-1},
+                                                            {INT64_MAX, INT64_MAX, 4},
+                                                            {1LL << 32, 1LL << 32},
+                                                            {1, 1, 1, 1, 1, 1, 1, 1, 1},
+                                                            {2},
+                                                            {0}}) {
     blob.clear_shape();
     for (int64_t d : dims) blob.mutable_shape()->add_dim(d);
     EXPECT_THROW(blob_to_array(blob), UserError);
@@ -88,7 +92,8 @@ TEST(Blob, LegacyShapesAlignOnTheRight) {
 TEST(Blob, PackedAndUnpackedValuesAreBothRead) {
   // Field 5 as two fixed32 (wire type 5), then as one packed run; shape.dim unpacked.
   const std::string one("\x2d\0\0\x80\x3f", 5), packed("\x2a\x04\0\0\0\x40", 6);
-  const Array array = parse_blob_file(as_bytes(one + packed + std::string("\x3a\x02\x08\x02", 4)), "x");
+  const Array array =
+      parse_blob_file(as_bytes(one + packed + std::string("\x3a\x02\x08\x02", 4)), "x");
   EXPECT_EQ(array.text(), "float32[2]");
   EXPECT_EQ(array.at(0), 1);
   EXPECT_EQ(array.at(1), 2);
@@ -109,7 +114,9 @@ TEST(Weights, OfMtcnnHaveTheirPublishedShapes) {
   EXPECT_EQ(weights.find("nosuch"), nullptr);
   EXPECT_EQ(load_weights(golden("models/mtcnn/det2.caffemodel")).find("conv1")->blobs[0].text(),
             "float32[28, 3, 3, 3]");
-  EXPECT_EQ(load_weights(golden("models/mtcnn/det3.caffemodel")).find("conv6-3")->blobs[0].shape()[0], 10);
+  EXPECT_EQ(
+      load_weights(golden("models/mtcnn/det3.caffemodel")).find("conv6-3")->blobs[0].shape()[0],
+      10);
 }
 
 TEST(Weights, OfThePublishedHdf5ModelAreRead) {
@@ -193,8 +200,9 @@ TEST(Weights, NetsSurviveByteByByte) {
 TEST(Weights, SurviveInHdf5WhateverTheNames) {
   Scratch dir;
   WeightsFile weights;
-  const std::vector<std::string> names = {"conv1", "a/b",  "a%2Fb", "twice", "twice", "twice",
-                                          ".",     "..",   "",      "50%",   "x%~2",  "inception_3a/1x1"};
+  const std::vector<std::string> names = {"conv1", "a/b",   "a%2Fb", "twice",
+                                          "twice", "twice", ".",     "..",
+                                          "",      "50%",   "x%~2",  "inception_3a/1x1"};
   for (size_t i = 0; i < names.size(); ++i) {
     LayerWeights layer{names[i], {ramp({2, 3}, static_cast<double>(i))}, {}};
     if (i == 0) layer.blobs.push_back(ramp({4}).cast(DType::f64));
@@ -223,7 +231,8 @@ TEST(Weights, SurviveInHdf5WhateverTheNames) {
 
 TEST(SolverState, SurvivesInBothForms) {
   Scratch dir;
-  const SolverStateFile state{1234, "some/where/net_iter_1234.caffemodel", {ramp({2, 3}), ramp({})}, 3};
+  const SolverStateFile state{
+      1234, "some/where/net_iter_1234.caffemodel", {ramp({2, 3}), ramp({})}, 3};
   for (const char* name : {"s.solverstate", "s.solverstate.h5"}) {
     save_solver_state(dir / name, state);
     const SolverStateFile back = load_solver_state(dir / name);
@@ -297,25 +306,31 @@ TEST(Datum, SurvivesAndChecksItsSizes) {
   EXPECT_EQ(datum_to_array(encoded).text(), "uint8[3, 6, 5]");
   proto::Datum wrong = datum;
   wrong.set_height(3);
-  expect_contains(message_of<UserError>([&] { datum_to_array(wrong, ImageMode::as_stored, "db, key 7"); }),
-                  "db, key 7: a Datum of 1 x 3 x 3 values expected, received 6");
+  expect_contains(
+      message_of<UserError>([&] { datum_to_array(wrong, ImageMode::as_stored, "db, key 7"); }),
+      "db, key 7: a Datum of 1 x 3 x 3 values expected, received 6");
   wrong.set_height(-2);
   EXPECT_THROW(datum_to_array(wrong), UserError);
   EXPECT_THROW(array_to_datum(ramp({3})), UserError);
 }
 
 TEST(Caffemodel, SurvivesDamage) {
-  damage(slurp(golden("caffe/solvers/init.caffemodel")),
-         [](const std::string& b) { weights_of(parse_net(as_bytes(b), "x")); }, 5000);
-  damage(slurp(golden("caffe/cli/snap_iter_10.solverstate")),
-         [](const std::string& b) { parse_solver_state(as_bytes(b), "x"); }, 5000);
-  damage(slurp(golden("caffe/data/mean.binaryproto")),
-         [](const std::string& b) { parse_blob_file(as_bytes(b), "x"); }, 5000);
+  damage(
+      slurp(golden("caffe/solvers/init.caffemodel")),
+      [](const std::string& b) { weights_of(parse_net(as_bytes(b), "x")); }, 5000);
+  damage(
+      slurp(golden("caffe/cli/snap_iter_10.solverstate")),
+      [](const std::string& b) { parse_solver_state(as_bytes(b), "x"); }, 5000);
+  damage(
+      slurp(golden("caffe/data/mean.binaryproto")),
+      [](const std::string& b) { parse_blob_file(as_bytes(b), "x"); }, 5000);
   const auto db = Database::open(golden("caffe/data/png3_lmdb"), DatabaseKind::lmdb);
-  damage(std::string(db->value()), [](const std::string& b) { datum_to_array(parse_datum(b)); }, 5000);
-  damage(slurp(golden("caffe/cli/snaph_iter_4.caffemodel.h5")), [](const std::string& b) {
-    load_weights_hdf5(Hdf5File(as_bytes(b), "x", 1 << 20));
-  }, 3000, 500);
+  damage(
+      std::string(db->value()), [](const std::string& b) { datum_to_array(parse_datum(b)); }, 5000);
+  damage(
+      slurp(golden("caffe/cli/snaph_iter_4.caffemodel.h5")),
+      [](const std::string& b) { load_weights_hdf5(Hdf5File(as_bytes(b), "x", 1 << 20)); }, 3000,
+      500);
 }
 
 }  // namespace

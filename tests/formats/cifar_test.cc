@@ -31,9 +31,9 @@ TEST(Cifar, HundredClassesHaveTwoLabels) {
 
 TEST(Cifar, ErrorsNameTheRecord) {
   const std::string good = record("\x03", 10);
-  expect_contains(message_of<UserError>([&] {
-                    parse_cifar10(as_bytes(good + record("\x0a", 1)), "b.bin");
-                  }), "b.bin: byte 3073 (record 1)");
+  expect_contains(
+      message_of<UserError>([&] { parse_cifar10(as_bytes(good + record("\x0a", 1)), "b.bin"); }),
+      "b.bin: byte 3073 (record 1)");
   expect_contains(message_of<UserError>([&] { parse_cifar10(as_bytes(good + "x"), "b.bin"); }),
                   "1 whole records and 1 bytes more");
   EXPECT_THROW(read_cifar10("/nowhere/data_batch_1.bin"), EnvironmentError);

@@ -29,7 +29,9 @@ TEST(Lmdb, WalksRecordsOfCaffeInKeyOrderWithoutALockFile) {
 void round_trip(DatabaseKind kind, int records) {
   Scratch dir;
   const std::string path = dir / "db";
-  const auto value_of = [](int i) { return std::string(static_cast<size_t>(i * 37 % 9000), static_cast<char>(i)); };
+  const auto value_of = [](int i) {
+    return std::string(static_cast<size_t>(i * 37 % 9000), static_cast<char>(i));
+  };
   auto writer = DatabaseWriter::create(path, kind);
   for (int i = records; i-- > 0;) {
     writer->put(fmt::format("{:08d}", i), value_of(i));
@@ -65,8 +67,8 @@ TEST(Lmdb, WritingWhileReadingIsNoticed) {
 TEST(Lmdb, AnEmptyDatabaseIsRefusedWithTheRemedy) {
   Scratch dir;
   DatabaseWriter::create(dir / "mnist_train_lmdb", DatabaseKind::lmdb).reset();
-  const std::string message = message_of<UserError>(
-      [&] { Database::open(dir / "mnist_train_lmdb", DatabaseKind::lmdb); });
+  const std::string message =
+      message_of<UserError>([&] { Database::open(dir / "mnist_train_lmdb", DatabaseKind::lmdb); });
   expect_contains(message, "no records");
   expect_contains(message, "examples/mnist/create_mnist.sh");
 }
@@ -118,9 +120,9 @@ TEST(Database, MissingOnesNameTheCommandThatMakesThem) {
   expect_contains(missing("photos", DatabaseKind::lmdb), "convert_imageset");
   std::filesystem::create_directory(dir / "plain");
   expect_contains(missing("plain", DatabaseKind::lmdb), "data.mdb is missing");
-  expect_contains(message_of<UserError>([] {
-                    Database::open(golden("caffe/data/raw_lmdb"), DatabaseKind::leveldb);
-                  }), "backend: LMDB");
+  expect_contains(message_of<UserError>(
+                      [] { Database::open(golden("caffe/data/raw_lmdb"), DatabaseKind::leveldb); }),
+                  "backend: LMDB");
 }
 
 TEST(Database, KindsAreNamedInAnyCase) {
@@ -143,7 +145,8 @@ TEST(Lmdb, SurvivesDamage) {
 #ifdef TRIVIUM_HAVE_LMDB
   Scratch dir;
   const auto writer = DatabaseWriter::create(dir / "db", DatabaseKind::lmdb);
-  for (int i = 0; i < 300; ++i) writer->put(fmt::format("{:03d}", i), std::string(i % 7 ? 100 : 5000, 'v'));
+  for (int i = 0; i < 300; ++i)
+    writer->put(fmt::format("{:03d}", i), std::string(i % 7 ? 100 : 5000, 'v'));
   writer->commit();
   damage(slurp(dir / "db/data.mdb"), walk, 3000, 300);
 #endif

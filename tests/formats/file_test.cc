@@ -104,8 +104,8 @@ TEST(WriteFileAtomically, KeepsLinksAndWritesToDevices) {
   EXPECT_EQ(slurp(dir / "real"), "new");
   write_file_atomically("/dev/null", "gone");
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
-  expect_contains(
-      message_of<EnvironmentError>([] { write_file_atomically("/dev/full", "a"); }), "1 bytes");
+  expect_contains(message_of<EnvironmentError>([] { write_file_atomically("/dev/full", "a"); }),
+                  "1 bytes");
   EXPECT_THROW(write_file_atomically(dir / "no/such/dir", "a"), EnvironmentError);
 }
 

@@ -71,7 +71,8 @@ TEST(Hdf5Writer, EveryTypeSurvives) {
                             DType::i32, DType::i64})
     for (const Shape& shape : {Shape{}, Shape{5}, Shape{2, 1, 3}, Shape{0, 2}}) {
       Array a(shape, dtype);
-      for (size_t i = 0; i < a.bytes(); ++i) static_cast<uint8_t*>(a.raw())[i] = static_cast<uint8_t>(i * 31 + 5);
+      for (size_t i = 0; i < a.bytes(); ++i)
+        static_cast<uint8_t*>(a.raw())[i] = static_cast<uint8_t>(i * 31 + 5);
       arrays.push_back(a);
     }
   write_hdf5(dir / "f.h5", [&](Hdf5Writer& w) {
@@ -120,7 +121,9 @@ struct Libhdf5 {
     const hid_t space = H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr);
     const hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, create, H5P_DEFAULT);
     ASSERT_GE(set, 0);
-    if (data) ASSERT_GE(H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), 0);
+    if (data) {
+      ASSERT_GE(H5Dwrite(set, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data), 0);
+    }
     H5Dclose(set);
     H5Sclose(space);
   }
@@ -220,8 +223,9 @@ TEST(Hdf5File, SurvivesDamageToChunks) {
     out.write("x", H5T_IEEE_F32LE, {20, 20}, create, H5T_NATIVE_FLOAT, data.data());
     H5Pclose(create);
   }
-  damage(slurp(dir / "f.h5"), [](const std::string& b) { Hdf5File(as_bytes(b), "x", 1 << 20).read("x"); },
-         4000);
+  damage(
+      slurp(dir / "f.h5"),
+      [](const std::string& b) { Hdf5File(as_bytes(b), "x", 1 << 20).read("x"); }, 4000);
 }
 #endif
 

@@ -1,5 +1,5 @@
-// What every reader must survive: the file cut at each length, and random bits turned over. A reader
-// may accept damage it cannot see, or throw trivium::Error; anything else fails the test.
+// What every reader must survive: the file cut at each length, and random bits turned over. A
+// reader may accept damage it cannot see, or throw trivium::Error; anything else fails the test.
 #pragma once
 
 #include <gtest/gtest.h>

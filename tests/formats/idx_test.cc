@@ -22,13 +22,13 @@ TEST(Idx, ReadsTheMnistLabels) {
   const Array test = read_idx(mnist("t10k-labels-idx1-ubyte.gz")).array;
   EXPECT_EQ(train.text(), "uint8[60000]");
   EXPECT_EQ(test.text(), "uint8[10000]");
-  EXPECT_EQ(label_counts(train), (std::vector<int>{5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265,
-                                                   5851, 5949}));
+  EXPECT_EQ(label_counts(train),
+            (std::vector<int>{5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949}));
   EXPECT_EQ(label_counts(test),
             (std::vector<int>{980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009}));
   const std::vector<uint8_t> first(train.data<uint8_t>(), train.data<uint8_t>() + 20);
-  EXPECT_EQ(first, (std::vector<uint8_t>{5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5, 3, 6, 1, 7, 2, 8, 6,
-                                         9}));
+  EXPECT_EQ(first,
+            (std::vector<uint8_t>{5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5, 3, 6, 1, 7, 2, 8, 6, 9}));
 }
 
 TEST(Idx, ReadsTheMnistImages) {
@@ -48,11 +48,13 @@ TEST(Idx, ReadsTheMnistImages) {
 
 TEST(Idx, EveryTypeSurvivesWritingAndReading) {
   Scratch dir;
-  const std::vector<Array> arrays = {
-      Array::from<uint8_t>({1, 255, 3, 4}, {2, 2}), Array::from<int8_t>({-1, 2}, {2}),
-      Array::from<int16_t>({-300, 299}, {1, 2}),    Array::from<int32_t>({1 << 30, -5}, {2, 1}),
-      Array::from<float>({1.5f, -2.25f}, {2}),      Array::from<double>({1e300}, {1, 1, 1}),
-      Array::zeros({0, 3}, DType::f32)};
+  const std::vector<Array> arrays = {Array::from<uint8_t>({1, 255, 3, 4}, {2, 2}),
+                                     Array::from<int8_t>({-1, 2}, {2}),
+                                     Array::from<int16_t>({-300, 299}, {1, 2}),
+                                     Array::from<int32_t>({1 << 30, -5}, {2, 1}),
+                                     Array::from<float>({1.5f, -2.25f}, {2}),
+                                     Array::from<double>({1e300}, {1, 1, 1}),
+                                     Array::zeros({0, 3}, DType::f32)};
   for (const Array& array : arrays) {
     write_idx(dir / "a", array);
     const Array back = read_idx(dir / "a").array;
@@ -75,8 +77,9 @@ TEST(Idx, ErrorsNameFileByteAndReason) {
   expect_contains(read("PK\x03\x04"), "two zero bytes");
   expect_contains(read(std::string("\0\0\x07\x01\0\0\0\x01x", 9)), "0x07");
   expect_contains(read(std::string("\0\0\x08\x09", 4)), "rank");
-  expect_contains(read(std::string("\0\0\x0e\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16)),
-                  "limit");
+  expect_contains(
+      read(std::string("\0\0\x0e\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 16)),
+      "limit");
   expect_contains(message_of<EnvironmentError>([&] { read_idx(dir / "none"); }), dir / "none");
 }
 
@@ -87,7 +90,8 @@ TEST(Idx, SurvivesDamage) {
   EXPECT_EQ(damage(plain, [](const std::string& b) { parse_idx(as_bytes(b), "x"); }),
             static_cast<int>(plain.size()));
   const std::string gz = slurp(mnist("t10k-labels-idx1-ubyte.gz"));
-  EXPECT_EQ(damage(gz, [](const std::string& b) { parse_idx(as_bytes(b), "x"); }, 500, gz.size()),
+  EXPECT_EQ(damage(
+                gz, [](const std::string& b) { parse_idx(as_bytes(b), "x"); }, 500, gz.size()),
             static_cast<int>(gz.size()));
 }
 

@@ -40,8 +40,7 @@ TEST(Npy, EveryTypeSurvivesWritingAndReading) {
 TEST(Npy, TheHeaderIsTheOneNumpyWrites) {
   const std::string header = npy_header(Array::zeros({3}, DType::f32));
   EXPECT_EQ(header.substr(0, 10), std::string("\x93NUMPY\x01\0v\0", 10));
-  EXPECT_EQ(header.substr(10, 60),
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }   ");
+  EXPECT_EQ(header.substr(10, 60), "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }   ");
   EXPECT_EQ(header.back(), '\n');
   EXPECT_EQ(header.size(), 128u);
 }
@@ -49,7 +48,9 @@ TEST(Npy, TheHeaderIsTheOneNumpyWrites) {
 TEST(Npy, ReadsForeignSpellings) {
   const std::string two("\x01\x00\x02\x00", 4), swapped("\x00\x01\x00\x02", 4);
   EXPECT_EQ(parse(npy("{'shape': (2,), \"descr\": u'<i2', 'fortran_order': False}", two))
-                .cast(DType::i32).at(1), 2);
+                .cast(DType::i32)
+                .at(1),
+            2);
   const Array big = parse(npy("{'descr': '>i2', 'fortran_order': False, 'shape': (2L,)}", swapped));
   EXPECT_EQ(big.text(), "int16[2]");
   EXPECT_EQ(big.at(0), 1);
@@ -58,7 +59,8 @@ TEST(Npy, ReadsForeignSpellings) {
       parse(npy("{'descr': '<u2', 'fortran_order': False, 'shape': (1,)}", "\xff\xff"));
   EXPECT_EQ(wide.text(), "int32[1]");
   EXPECT_EQ(wide.at(0), 65535);
-  EXPECT_EQ(parse(npy("{'descr': '|u1', 'fortran_order': False, 'shape': ()}", "\x09", 3)).item(), 9);
+  EXPECT_EQ(parse(npy("{'descr': '|u1', 'fortran_order': False, 'shape': ()}", "\x09", 3)).item(),
+            9);
 }
 
 TEST(Npy, TurnsFortranOrderRound) {
@@ -80,9 +82,11 @@ TEST(Npy, RefusesWhatItCannotHold) {
   expect_contains(refusal("{'descr': '<f4', 'extra': 1, 'shape': (1,)}"), "another");
   expect_contains(refusal("{'descr': '<f4" + tail, "abc"), "x.npy: byte");
   expect_contains(refusal("{'descr': '<f8', 'fortran_order': False, "
-                          "'shape': (4294967296, 4294967296)}"), "limit");
-  expect_contains(refusal("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999,)}"),
-                  "64 bits");
+                          "'shape': (4294967296, 4294967296)}"),
+                  "limit");
+  expect_contains(
+      refusal("{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999999999,)}"),
+      "64 bits");
   expect_contains(message_of<UserError>([] { parse("\x93NUMPY\x04\x01"); }), "version");
   expect_contains(refusal("{'descr': '<u8" + tail, std::string(8, '\xff')), "uint64");
 }
@@ -121,8 +125,8 @@ TEST(Npz, NoticesAWrongByte) {
   write_npz(dir / "x.npz", {{"b", Array::from<float>({1, 2, 3}, {3})}});
   std::string bytes = slurp(dir / "x.npz");
   bytes[35 + 128 + 3] ^= 1;
-  expect_contains(
-      message_of<UserError>([&] { NpzFile(as_bytes(bytes), "x.npz").read("b"); }), "checksum");
+  expect_contains(message_of<UserError>([&] { NpzFile(as_bytes(bytes), "x.npz").read("b"); }),
+                  "checksum");
 }
 
 TEST(Npy, SurvivesDamage) {

@@ -74,7 +74,8 @@ Array blob_to_array(const proto::BlobProto& blob, const std::string& where) {
 Array blob_diff_to_array(const proto::BlobProto& blob, const std::string& where) {
   if (blob.double_diff_size() > 0)
     return gather<double>(blob.double_diff(), blob_shape(blob, where), "double_diff", where);
-  if (blob.diff_size() > 0) return gather<float>(blob.diff(), blob_shape(blob, where), "diff", where);
+  if (blob.diff_size() > 0)
+    return gather<float>(blob.diff(), blob_shape(blob, where), "diff", where);
   return {};
 }
 
@@ -82,9 +83,12 @@ proto::BlobProto array_to_blob(const Array& array) {
   check_size(array);
   proto::BlobProto blob;
   put_shape(array, &blob);
-  if (array.dtype() == DType::f64) append<double>(array, blob.mutable_double_data());
-  else if (array.dtype() == DType::f32) append<float>(array, blob.mutable_data());
-  else append<float>(array.cast(DType::f32), blob.mutable_data());
+  if (array.dtype() == DType::f64)
+    append<double>(array, blob.mutable_double_data());
+  else if (array.dtype() == DType::f32)
+    append<float>(array, blob.mutable_data());
+  else
+    append<float>(array.cast(DType::f32), blob.mutable_data());
   return blob;
 }
 
@@ -92,9 +96,12 @@ proto::BlobProto array_to_blob(const Array& array, const Array& diff) {
   if (diff.shape() != array.shape() || diff.dtype() != array.dtype())
     user_error("blob: a gradient of {} expected, received {}", array.text(), diff.text());
   proto::BlobProto blob = array_to_blob(array);
-  if (diff.dtype() == DType::f64) append<double>(diff, blob.mutable_double_diff());
-  else if (diff.dtype() == DType::f32) append<float>(diff, blob.mutable_diff());
-  else append<float>(diff.cast(DType::f32), blob.mutable_diff());
+  if (diff.dtype() == DType::f64)
+    append<double>(diff, blob.mutable_double_diff());
+  else if (diff.dtype() == DType::f32)
+    append<float>(diff, blob.mutable_diff());
+  else
+    append<float>(diff.cast(DType::f32), blob.mutable_diff());
   return blob;
 }
 

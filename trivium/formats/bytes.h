@@ -87,6 +87,7 @@ inline void swap_bytes(void* data, size_t count, size_t element_bytes) {
       std::swap(bytes[i * element_bytes + a], bytes[i * element_bytes + b]);
 }
 
-static_assert(std::endian::native == std::endian::little, "the readers assume a little-endian host");
+static_assert(std::endian::native == std::endian::little,
+              "the readers assume a little-endian host");
 
 }  // namespace trivium::formats

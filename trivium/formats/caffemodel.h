@@ -2,10 +2,10 @@
 // .solverstate, .binaryproto) and HDF5 (.caffemodel.h5, .solverstate.h5).
 //
 // In HDF5 a layer is the group /data/<name>. Names that cannot be a group, or that come twice (Caffe
-// dies on both), are escaped: "%" is written %25, "/" is %2F, a name of one or two dots has its first
-// dot as %2E, the empty name is %00, and the second, third … layer of a name has %~2, %~3 … behind
-// it. Every other name is written as it is, so usual files are Caffe's own. Reading undoes this;
-// other percent signs are taken as they are.
+// dies on both), are escaped: "%" is written %25, "/" is %2F, a name of one or two dots has its
+// first dot as %2E, the empty name is %00, and the second, third … layer of a name has %~2, %~3 …
+// behind it. Every other name is written as it is, so usual files are Caffe's own. Reading undoes
+// this; other percent signs are taken as they are.
 #pragma once
 
 #include <string>
@@ -47,7 +47,8 @@ WeightsFile weights_of(const proto::NetParameter& net, const std::string& where 
 /// Reads either form, recognised by content. Errors name file, layer and parameter.
 WeightsFile load_weights(const std::string& path);
 WeightsFile load_weights_hdf5(const class Hdf5File& file);
-/// Writes /data/<layer>/<i> (every layer gets a group) and, where there are diffs, /diff/<layer>/<i>.
+/// Writes /data/<layer>/<i> (every layer gets a group) and, where there are diffs,
+/// /diff/<layer>/<i>.
 void save_weights_hdf5(const std::string& path, const WeightsFile& weights);
 
 /// The name of a layer's group, and back.
@@ -56,10 +57,11 @@ std::string layer_of_hdf5_name(const std::string& group, int* occurrence);
 
 struct SolverStateFile {
   int iter = 0;
-  std::string learned_net;      ///< path of the weights exactly as written by the solver
-  std::vector<Array> history;   ///< in order of the learnable parameters; one or two slots each
+  std::string learned_net;     ///< path of the weights exactly as written by the solver
+  std::vector<Array> history;  ///< in order of the learnable parameters; one or two slots each
   int current_step = 0;
-  /// Random generator and data position, opaque; empty in files of Caffe, which ignores it when reading.
+  /// Random generator and data position, opaque; empty in files of Caffe, which ignores it when
+  /// reading.
   std::string resume;
 };
 
@@ -72,7 +74,8 @@ void save_solver_state(const std::string& path, const SolverStateFile& state);
 /// A file of one BlobProto, such as the infogain matrix.
 Array read_blob_file(const std::string& path);
 Array parse_blob_file(Bytes bytes, const std::string& name);
-/// A mean image as float32 [channels, height, width]; the file may say 1 x channels x height x width.
+/// A mean image as float32 [channels, height, width]; the file may say 1 x channels x height x
+/// width.
 Array read_mean_file(const std::string& path);
 /// Writes [channels, height, width] (or with a leading 1) as compute_image_mean does: legacy sizes.
 void write_mean_file(const std::string& path, const Array& mean);

@@ -27,7 +27,8 @@ std::vector<Array> numbered(const Hdf5File& file, const std::string& group, int 
     if (number < 0 || number >= limit)
       user_error("{}: \"{}/{}\": datasets named 0 to {} expected", file.name(), group, child,
                  limit - 1);
-    if (arrays.size() <= static_cast<size_t>(number)) arrays.resize(static_cast<size_t>(number) + 1);
+    if (arrays.size() <= static_cast<size_t>(number))
+      arrays.resize(static_cast<size_t>(number) + 1);
     Array array = file.read(group + "/" + child);
     if (!is_floating(array.dtype()) || array.dtype() == DType::f16)
       user_error("{}: \"{}/{}\": float32 or float64 expected, received {}", file.name(), group,
@@ -71,9 +72,12 @@ bool is_hdf5_path(const std::string& path) { return path.ends_with(".h5"); }
 std::string hdf5_layer_name(const std::string& layer, int occurrence) {
   std::string name;
   for (const char c : layer) {
-    if (c == '/') name += "%2F";
-    else if (c == '%') name += "%25";
-    else name += c;
+    if (c == '/')
+      name += "%2F";
+    else if (c == '%')
+      name += "%25";
+    else
+      name += c;
   }
   if (name.empty()) name = "%00";
   if (name == "." || name == "..") name.replace(0, 1, "%2E");
@@ -169,8 +173,9 @@ void save_solver_state(const std::string& path, const SolverStateFile& state) {
     out.string("/learned_net", state.learned_net);
     out.integer("/current_step", state.current_step);
     if (!state.resume.empty())
-      out.dataset("/trivium_resume", Array::from(std::vector<uint8_t>(state.resume.begin(), state.resume.end()),
-                                                 Shape{static_cast<int64_t>(state.resume.size())}));
+      out.dataset("/trivium_resume",
+                  Array::from(std::vector<uint8_t>(state.resume.begin(), state.resume.end()),
+                              Shape{static_cast<int64_t>(state.resume.size())}));
     out.group("/history");
     for (size_t i = 0; i < state.history.size(); ++i)
       out.dataset(fmt::format("/history/{}", i), state.history[i]);

@@ -18,8 +18,10 @@ Array read_labels(Bytes bytes, size_t record_bytes, size_t at, int classes,
     const size_t offset = static_cast<size_t>(i) * record_bytes + at;
     out[i] = bytes[offset];
     if (out[i] >= classes)
-      user_error("{}: byte {} (record {}): a label below {} expected, received {}; is this the "
-                 "binary version of the data set?", name, offset, i, classes, out[i]);
+      user_error(
+          "{}: byte {} (record {}): a label below {} expected, received {}; is this the "
+          "binary version of the data set?",
+          name, offset, i, classes, out[i]);
   }
   return labels;
 }
@@ -27,9 +29,11 @@ Array read_labels(Bytes bytes, size_t record_bytes, size_t at, int classes,
 CifarBatch parse(Bytes bytes, const std::string& name, size_t label_bytes) {
   const size_t record_bytes = label_bytes + kPixels;
   if (bytes.empty() || bytes.size() % record_bytes != 0)
-    user_error("{}: byte {}: records of {} bytes expected, the file has {} bytes: {} whole records "
-               "and {} bytes more", name, bytes.size() / record_bytes * record_bytes, record_bytes,
-               bytes.size(), bytes.size() / record_bytes, bytes.size() % record_bytes);
+    user_error(
+        "{}: byte {}: records of {} bytes expected, the file has {} bytes: {} whole records "
+        "and {} bytes more",
+        name, bytes.size() / record_bytes * record_bytes, record_bytes, bytes.size(),
+        bytes.size() / record_bytes, bytes.size() % record_bytes);
   const int64_t records = static_cast<int64_t>(bytes.size() / record_bytes);
   CifarBatch batch;
   if (label_bytes == 1) {

@@ -1,5 +1,5 @@
-// CIFAR binary batches: records of label byte(s) and 3072 pixels (red, green, blue planes of 32x32),
-// without any header, so only the length and the labels can be checked.
+// CIFAR binary batches: records of label byte(s) and 3072 pixels (red, green, blue planes of
+// 32x32), without any header, so only the length and the labels can be checked.
 #pragma once
 
 #include <string>

@@ -11,7 +11,8 @@ Shape checked_shape(const proto::Datum& datum, uint64_t values, const std::strin
   const int64_t sizes[] = {datum.channels(), datum.height(), datum.width()};
   uint64_t count = 1;
   for (int64_t size : sizes)
-    if (size < 0 || !checked_multiply(count, static_cast<uint64_t>(size), &count)) count = ~uint64_t{0};
+    if (size < 0 || !checked_multiply(count, static_cast<uint64_t>(size), &count))
+      count = ~uint64_t{0};
   if (count != values || count == 0)
     user_error("{}: a Datum of {} x {} x {} values expected, received {}", where, sizes[0],
                sizes[1], sizes[2], values);
@@ -35,7 +36,8 @@ Array datum_to_array(const proto::Datum& datum, ImageMode mode, const std::strin
     std::memcpy(out.raw(), datum.data().data(), out.bytes());
     return out;
   }
-  Array out(checked_shape(datum, static_cast<uint64_t>(datum.float_data_size()), where), DType::f32);
+  Array out(checked_shape(datum, static_cast<uint64_t>(datum.float_data_size()), where),
+            DType::f32);
   std::copy(datum.float_data().begin(), datum.float_data().end(), out.data<float>());
   return out;
 }

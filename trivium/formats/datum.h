@@ -19,8 +19,8 @@ proto::Datum parse_datum(std::string_view bytes, const std::string& where = "rec
 std::string serialize_datum(const proto::Datum& datum);
 
 /// The image as [channels, height, width]: uint8 from `data` (B, G, R planes as stored) or from the
-/// encoded file under `mode`, float32 from `float_data` when `data` is empty. `mode` changes encoded
-/// records only. UserError when the number of values is not channels x height x width.
+/// encoded file under `mode`, float32 from `float_data` when `data` is empty. `mode` changes
+/// encoded records only. UserError when the number of values is not channels x height x width.
 Array datum_to_array(const proto::Datum& datum, ImageMode mode = ImageMode::as_stored,
                      const std::string& where = "record");
 

@@ -42,9 +42,7 @@ DatabaseKind parse_database_kind(std::string_view name) {
   user_error("database backend lmdb or leveldb expected, received \"{}\"", name);
 }
 
-const char* name_of(DatabaseKind kind) {
-  return kind == DatabaseKind::lmdb ? "LMDB" : "LevelDB";
-}
+const char* name_of(DatabaseKind kind) { return kind == DatabaseKind::lmdb ? "LMDB" : "LevelDB"; }
 
 std::unique_ptr<Database> Database::open(const std::string& path, DatabaseKind kind) {
   check_present(path, kind);
@@ -55,11 +53,10 @@ std::unique_ptr<Database> Database::open(const std::string& path, DatabaseKind k
   return database;
 }
 
-std::unique_ptr<DatabaseWriter> DatabaseWriter::create(const std::string& path,
-                                                       DatabaseKind kind) {
+std::unique_ptr<DatabaseWriter> DatabaseWriter::create(const std::string& path, DatabaseKind kind) {
   if (file_exists(path))
-    user_error("{}: exists already; remove it or choose another name for the new {} database",
-               path, name_of(kind));
+    user_error("{}: exists already; remove it or choose another name for the new {} database", path,
+               name_of(kind));
   return kind == DatabaseKind::lmdb ? create_lmdb(path) : create_leveldb(path);
 }
 

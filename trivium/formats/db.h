@@ -18,12 +18,12 @@ const char* name_of(DatabaseKind kind);
 /// A cursor that walks all records and starts again on demand. One thread at a time.
 ///
 /// LMDB is read by Trivium itself, without a lock file and without writing anything: read-only
-/// directories and file systems work, and a damaged file is a UserError with the byte, never a crash.
-/// The price: a database must not be written to meanwhile (that is noticed and a UserError).
+/// directories and file systems work, and a damaged file is a UserError with the byte, never a
+/// crash. The price: a database must not be written to meanwhile (that is noticed and a UserError).
 class Database {
  public:
-  /// Opens and stands on the first record. EnvironmentError when nothing is there, UserError when it
-  /// is no such database or holds no records; both say which command makes one.
+  /// Opens and stands on the first record. EnvironmentError when nothing is there, UserError when
+  /// it is no such database or holds no records; both say which command makes one.
   static std::unique_ptr<Database> open(const std::string& path, DatabaseKind kind);
   virtual ~Database() = default;
 

@@ -22,8 +22,7 @@ leveldb::Options caffe_options() {
 
 void check(const leveldb::Status& status, const std::string& path) {
   if (status.ok()) return;
-  if (status.IsCorruption())
-    user_error("{}: broken LevelDB database: {}", path, status.ToString());
+  if (status.IsCorruption()) user_error("{}: broken LevelDB database: {}", path, status.ToString());
   environment_error("{}: LevelDB: {}", path, status.ToString());
 }
 

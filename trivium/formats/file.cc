@@ -79,7 +79,8 @@ std::string temporary_name(const std::string& path) {
   return fmt::format("{}.tmp.{}.{}", path, ::getpid(), counter++);
 }
 
-/// Without it the rename may be lost in a power failure. Some file systems refuse; that is no error.
+/// Without it the rename may be lost in a power failure. Some file systems refuse; that is no
+/// error.
 void sync_directory(const std::string& path) {
   Descriptor directory(::open(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.fd >= 0) ::fsync(directory.fd);

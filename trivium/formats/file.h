@@ -26,7 +26,8 @@ std::string read_file_start(const std::string& path, size_t count);
 bool file_exists(const std::string& path);
 
 /// A regular file mapped read-only. The mapping lives as long as the object. The file must not be
-/// shortened meanwhile (the system would raise SIGBUS); files Trivium writes are replaced, never cut.
+/// shortened meanwhile (the system would raise SIGBUS); files Trivium writes are replaced, never
+/// cut.
 class MappedFile {
  public:
   /// EnvironmentError when the file cannot be opened or mapped, or is no regular file.
@@ -62,9 +63,9 @@ class FileSink {
 };
 
 /// Writes `path` so that at every moment either the old file or the complete new one is there: the
-/// bytes go to a temporary name in the same directory, are flushed to the disk, and take the name in
-/// one step. When anything fails (the writer may throw) the temporary file is removed and the old
-/// file is untouched. A path that names a device or pipe is written directly.
+/// bytes go to a temporary name in the same directory, are flushed to the disk, and take the name
+/// in one step. When anything fails (the writer may throw) the temporary file is removed and the
+/// old file is untouched. A path that names a device or pipe is written directly.
 void write_file_atomically(const std::string& path, const std::function<void(FileSink&)>& writer);
 void write_file_atomically(const std::string& path, std::string_view bytes);
 

@@ -13,8 +13,10 @@ std::vector<std::string> split(const std::string& path) {
   std::vector<std::string> parts;
   std::string part;
   for (const char c : path + "/") {
-    if (c != '/') part += c;
-    else if (!part.empty()) parts.push_back(std::move(part)), part.clear();
+    if (c != '/')
+      part += c;
+    else if (!part.empty())
+      parts.push_back(std::move(part)), part.clear();
   }
   return parts;
 }
@@ -52,8 +54,7 @@ struct Hdf5File::Impl {
 
   h5::Dataset dataset(const std::string& path) const {
     const h5::Messages messages = object(path, "dataset");
-    if (!h5::is_dataset(messages))
-      user_error("{}: \"{}\" is not a dataset", image.name(), path);
+    if (!h5::is_dataset(messages)) user_error("{}: \"{}\" is not a dataset", image.name(), path);
     return h5::describe(image, messages, max_bytes);
   }
 
@@ -61,8 +62,7 @@ struct Hdf5File::Impl {
 
   void walk(uint64_t address, const std::string& path, int depth, std::set<uint64_t>* seen,
             const Visit& visit) const {
-    if (depth > kMaxDepth)
-      user_error("{}: groups nest more than {} deep", image.name(), kMaxDepth);
+    if (depth > kMaxDepth) user_error("{}: groups nest more than {} deep", image.name(), kMaxDepth);
     for (const auto& [name, child] : image.links(image.messages(address))) {
       if (!seen->insert(child).second) continue;
       const h5::Messages messages = image.messages(child);

@@ -45,8 +45,9 @@ class Hdf5File {
   /// Sizes of a dataset; rank 0 for a scalar.
   Shape shape(const std::string& dataset) const;
   /// The whole dataset. Integers of 1 to 8 bytes and floats of 2, 4 and 8 keep their type, except
-  /// that uint16 becomes int32 and uint32, uint64 become int64 (UserError when a value does not fit).
-  /// UserError naming dataset and byte when it is missing, too large, of another type or broken.
+  /// that uint16 becomes int32 and uint32, uint64 become int64 (UserError when a value does not
+  /// fit). UserError naming dataset and byte when it is missing, too large, of another type or
+  /// broken.
   Array read(const std::string& dataset) const;
   /// A scalar text dataset of fixed or variable length.
   std::string read_string(const std::string& dataset) const;

@@ -14,8 +14,8 @@ enum FilterId : uint16_t { kDeflate = 1, kShuffle = 2, kFletcher32 = 3 };
 uint32_t fletcher32(Bytes bytes) {
   uint32_t low = 0, high = 0;
   for (size_t i = 0; i < bytes.size(); i += 2) {
-    const uint32_t word = static_cast<uint32_t>(bytes[i]) << 8 |
-                          (i + 1 < bytes.size() ? bytes[i + 1] : 0u);
+    const uint32_t word =
+        static_cast<uint32_t>(bytes[i]) << 8 | (i + 1 < bytes.size() ? bytes[i + 1] : 0u);
     low = (low + word) % 65535;
     high = (high + low) % 65535;
   }
@@ -68,8 +68,10 @@ class ChunkReader {
         origin[static_cast<size_t>(axis)] = r.u64("chunk origin");
       r.u64("chunk origin");
       const uint64_t child = image_.address(r, "chunk address");
-      if (own > 0) read_node(child, own);
-      else read_chunk(r, child, stored, skipped, origin);
+      if (own > 0)
+        read_node(child, own);
+      else
+        read_chunk(r, child, stored, skipped, origin);
     }
   }
 

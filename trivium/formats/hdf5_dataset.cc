@@ -52,7 +52,9 @@ Datatype parse_type(ByteReader& r, int depth = 0) {
       if (bits & 0x40) r.fail("floats in VAX byte order are not read");
       check_float(r, type.bytes);
       return type;
-    case 3: type.kind = Datatype::fixed_string; return type;
+    case 3:
+      type.kind = Datatype::fixed_string;
+      return type;
     case 8:  // an enumeration, as h5py stores bool: read as its integers
       if (depth > 0) r.fail("an enumeration of enumerations");
       return parse_type(r, depth + 1);
@@ -67,12 +69,16 @@ Datatype parse_type(ByteReader& r, int depth = 0) {
 
 Shape parse_space(const Image& image, ByteReader& r) {
   const int version = r.u8("dataspace version");
-  if (version != 1 && version != 2) r.fail("dataspace version 1 or 2 expected, received {}", version);
+  if (version != 1 && version != 2)
+    r.fail("dataspace version 1 or 2 expected, received {}", version);
   const int rank = r.u8("rank");
   r.u8("flags");
-  if (version == 1) r.take(5, "dataspace");
-  else if (r.u8("dataspace kind") == 2) r.fail("an empty (null) dataset holds nothing to read");
-  if (rank > Shape::kMaxRank) r.fail("a rank of at most {} expected, received {}", Shape::kMaxRank, rank);
+  if (version == 1)
+    r.take(5, "dataspace");
+  else if (r.u8("dataspace kind") == 2)
+    r.fail("an empty (null) dataset holds nothing to read");
+  if (rank > Shape::kMaxRank)
+    r.fail("a rank of at most {} expected, received {}", Shape::kMaxRank, rank);
   Shape shape;
   for (int i = 0; i < rank; ++i) {
     const uint64_t size = image.length(r, "size");
@@ -83,7 +89,8 @@ Shape parse_space(const Image& image, ByteReader& r) {
 }
 
 void parse_chunk(ByteReader& r, int stored_rank, int rank, Layout* layout) {
-  if (stored_rank != rank + 1) r.fail("chunks of rank {} for a dataset of rank {}", stored_rank - 1, rank);
+  if (stored_rank != rank + 1)
+    r.fail("chunks of rank {} for a dataset of rank {}", stored_rank - 1, rank);
   for (int i = 0; i < rank; ++i) layout->chunk.push_back(r.u32("chunk size"));
   r.u32("element size");
   for (uint64_t size : layout->chunk)
@@ -100,16 +107,19 @@ Layout parse_layout(const Image& image, ByteReader& r, int rank) {
   layout.kind = static_cast<Layout::Kind>(kind);
   if (version < 3) r.take(5, "layout");
   if (version == 4 && kind == Layout::chunked)
-    r.fail("chunks of the newest file format are not read; copy the file with h5py, "
-           "h5py.File(name, \"w\", libver=\"earliest\")");
+    r.fail(
+        "chunks of the newest file format are not read; copy the file with h5py, "
+        "h5py.File(name, \"w\", libver=\"earliest\")");
   if (kind == Layout::compact && version >= 3) {
     layout.inline_data = r.take(r.u16("compact size"), "compact data");
     return layout;
   }
   if (version < 3) {
     if (kind != Layout::compact) layout.address = image.address(r, "data");
-    if (kind == Layout::chunked) parse_chunk(r, stored_rank, rank, &layout);
-    else r.take(4 * static_cast<uint64_t>(stored_rank), "sizes");
+    if (kind == Layout::chunked)
+      parse_chunk(r, stored_rank, rank, &layout);
+    else
+      r.take(4 * static_cast<uint64_t>(stored_rank), "sizes");
     if (kind == Layout::compact) layout.inline_data = r.take(r.u32("compact size"), "compact data");
     return layout;
   }
@@ -139,8 +149,10 @@ std::vector<Filter> parse_filters(ByteReader& r) {
     }
     if (version == 1 && values % 2) r.take(4, "padding");
     if (filter.id < 1 || filter.id > 3)
-      r.fail("the filters deflate, shuffle and fletcher32 are read, received filter {}; rewrite "
-             "the file with h5repack -f GZIP=4", filter.id);
+      r.fail(
+          "the filters deflate, shuffle and fletcher32 are read, received filter {}; rewrite "
+          "the file with h5repack -f GZIP=4",
+          filter.id);
     filters.push_back(filter);
   }
   return filters;
@@ -226,8 +238,7 @@ Dataset describe(const Image& image, const Messages& messages, uint64_t max_byte
   uint64_t widest = 8;  // bytes of an element of the Array at most
   for (int64_t size : d.shape)
     if (!checked_multiply(d.data_bytes, static_cast<uint64_t>(size), &d.data_bytes) ||
-        !checked_multiply(widest, static_cast<uint64_t>(size), &widest) ||
-        d.data_bytes > max_bytes)
+        !checked_multiply(widest, static_cast<uint64_t>(size), &widest) || d.data_bytes > max_bytes)
       r.fail("{} elements of {} bytes pass the limit of {} bytes", d.shape.text(), d.type.bytes,
              max_bytes);
   if (d.data_bytes / kMaxDeflateRatio > image.size())
@@ -259,8 +270,7 @@ Array to_array(const Image& image, const Dataset& d) {
 }
 
 std::string to_string(const Image& image, const Dataset& d) {
-  if (d.type.kind == Datatype::integer || d.type.kind == Datatype::floating ||
-      d.shape.count() != 1)
+  if (d.type.kind == Datatype::integer || d.type.kind == Datatype::floating || d.shape.count() != 1)
     user_error("{}: byte {}: a single text expected", image.name(), d.at);
   const std::vector<uint8_t> raw = raw_data(image, d);
   std::string text(raw.begin(), raw.end());
@@ -270,8 +280,8 @@ std::string to_string(const Image& image, const Dataset& d) {
     const uint64_t address = image.address(r, "text address");
     const uint32_t index = r.u32("text index");
     const Bytes data = bytes == 0 ? Bytes{} : global_heap_object(image, address, index);
-    text.assign(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(
-                                                 std::min<uint64_t>(bytes, data.size())));
+    text.assign(data.begin(),
+                data.begin() + static_cast<std::ptrdiff_t>(std::min<uint64_t>(bytes, data.size())));
   }
   return text.substr(0, text.find('\0'));
 }

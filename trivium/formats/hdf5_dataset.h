@@ -1,4 +1,5 @@
-// The upper half of the HDF5 reader: what a dataset is (type, sizes, layout, filters) and its values.
+// The upper half of the HDF5 reader: what a dataset is (type, sizes, layout, filters) and its
+// values.
 #pragma once
 
 #include "trivium/formats/hdf5_objects.h"
@@ -13,9 +14,9 @@ struct Datatype {
 
 struct Layout {
   enum Kind { compact, contiguous, chunked } kind = contiguous;
-  Bytes inline_data;             ///< compact
-  uint64_t address = kUndefined; ///< of the data, or of the chunk tree
-  std::vector<uint64_t> chunk;   ///< sizes in elements, rank of the dataset
+  Bytes inline_data;              ///< compact
+  uint64_t address = kUndefined;  ///< of the data, or of the chunk tree
+  std::vector<uint64_t> chunk;    ///< sizes in elements, rank of the dataset
 };
 
 struct Filter {

@@ -52,7 +52,8 @@ void Image::read_superblock() {
   check_width(r, length_bytes_);
   r.take(version < 2 ? 1 + 4 + 4 + (version == 1 ? 4 : 0) : 1, "superblock");
   base_ = address(r, "base address");
-  if (base_ == kUndefined || base_ > bytes_.size()) r.fail("base address {} outside the file", base_);
+  if (base_ == kUndefined || base_ > bytes_.size())
+    r.fail("base address {} outside the file", base_);
   if (base_ == 0) base_ = start;
   address(r, "free space or extension");
   const uint64_t end = address(r, "end of file");
@@ -89,7 +90,8 @@ Messages Image::messages(uint64_t address) const {
   }
   r = at(address, "object header");
   r.expect("OHDR", "object header");
-  if (const int v = r.u8("version"); v != 2) r.fail("object header version 2 expected, received {}", v);
+  if (const int v = r.u8("version"); v != 2)
+    r.fail("object header version 2 expected, received {}", v);
   const uint8_t flags = r.u8("flags");
   if (flags & 0x20) r.take(16, "times");
   if (flags & 0x10) r.take(4, "attribute limits");
@@ -111,8 +113,10 @@ void Image::messages_v1(ByteReader block, uint64_t end, Messages* out,
     m.at = block.offset();
     if (bytes > end - m.at) block.fail("a message of {} bytes beyond its header", bytes);
     m.data = block.take(bytes, "message");
-    if (m.type == kContinuation) continue_at(m, false, false, out, seen);
-    else out->push_back(m);
+    if (m.type == kContinuation)
+      continue_at(m, false, false, out, seen);
+    else
+      out->push_back(m);
     if (out->size() > kMaxMessages) block.fail("more than {} messages in a header", kMaxMessages);
   }
 }
@@ -129,8 +133,10 @@ void Image::messages_v2(ByteReader block, uint64_t end, bool ordered, Messages* 
     m.at = block.offset();
     if (bytes > end - m.at) block.fail("a message of {} bytes beyond its header", bytes);
     m.data = block.take(bytes, "message");
-    if (m.type == kContinuation) continue_at(m, true, ordered, out, seen);
-    else out->push_back(m);
+    if (m.type == kContinuation)
+      continue_at(m, true, ordered, out, seen);
+    else
+      out->push_back(m);
     if (out->size() > kMaxMessages) block.fail("more than {} messages in a header", kMaxMessages);
   }
 }
@@ -171,8 +177,9 @@ Links Image::links(const Messages& group) const {
     r.u8("version");
     if (r.u8("flags") & 1) r.u64("creation index");
     if (address(r, "dense links") != kUndefined)
-      r.fail("a group in dense storage is not read; copy the file with h5py, "
-             "h5py.File(name, \"w\", libver=\"earliest\")");
+      r.fail(
+          "a group in dense storage is not read; copy the file with h5py, "
+          "h5py.File(name, \"w\", libver=\"earliest\")");
   }
   for (const Message& m : group)
     if (m.type == kLink) read_link(m, &out);
@@ -204,8 +211,10 @@ void Image::read_tree(uint64_t address, int level, Bytes names, std::set<uint64_
   for (uint16_t i = 0; i < entries; ++i) {
     length(r, "tree key");
     const uint64_t child = this->address(r, "tree child");
-    if (own > 0) read_tree(child, own, names, seen, out);
-    else read_symbols(child, names, seen, out);
+    if (own > 0)
+      read_tree(child, own, names, seen, out);
+    else
+      read_symbols(child, names, seen, out);
   }
 }
 

@@ -1,4 +1,5 @@
-// The lower half of the HDF5 reader: superblock, object headers and groups, straight from the bytes.
+// The lower half of the HDF5 reader: superblock, object headers and groups, straight from the
+// bytes.
 #pragma once
 
 #include <map>
@@ -50,7 +51,9 @@ class Image {
   ByteReader at(uint64_t address, const char* what) const;
   /// The same over a message's data.
   ByteReader in(const Message& message) const { return {message.data, name_, message.at}; }
-  uint64_t address(ByteReader& r, const char* what) const { return widened(r, offset_bytes_, what); }
+  uint64_t address(ByteReader& r, const char* what) const {
+    return widened(r, offset_bytes_, what);
+  }
   uint64_t length(ByteReader& r, const char* what) const { return widened(r, length_bytes_, what); }
 
   /// All messages of the object whose header lies at `address`.
@@ -83,8 +86,8 @@ const Message* find(const Messages& messages, uint16_t type);
 bool is_group(const Messages& messages);
 bool is_dataset(const Messages& messages);
 
-/// Reads the head of a version 1 B-tree node: signature, type, level, entries, siblings. Levels must
-/// fall by one a step and no node may come twice, so a broken tree cannot be walked for ever.
+/// Reads the head of a version 1 B-tree node: signature, type, level, entries, siblings. Levels
+/// must fall by one a step and no node may come twice, so a broken tree cannot be walked for ever.
 /// `level` is -1 at the root; gives back the node's level.
 int tree_node(const Image& image, ByteReader& r, int type, int level, uint64_t address,
               std::set<uint64_t>* seen, uint16_t* entries);

@@ -59,16 +59,25 @@ struct HalfType {
 
 hid_t native_type(DType dtype, const HalfType& half) {
   switch (dtype) {
-    case DType::f32: return H5T_IEEE_F32LE;
-    case DType::f64: return H5T_IEEE_F64LE;
-    case DType::f16: return half.id;
+    case DType::f32:
+      return H5T_IEEE_F32LE;
+    case DType::f64:
+      return H5T_IEEE_F64LE;
+    case DType::f16:
+      return half.id;
     case DType::i8:
-    case DType::bool_: return H5T_STD_I8LE;
-    case DType::u8: return H5T_STD_U8LE;
-    case DType::i16: return H5T_STD_I16LE;
-    case DType::i32: return H5T_STD_I32LE;
-    case DType::i64: return H5T_STD_I64LE;
-    default: user_error("HDF5 has no type for {}; cast to float32 first", name_of(dtype));
+    case DType::bool_:
+      return H5T_STD_I8LE;
+    case DType::u8:
+      return H5T_STD_U8LE;
+    case DType::i16:
+      return H5T_STD_I16LE;
+    case DType::i32:
+      return H5T_STD_I32LE;
+    case DType::i64:
+      return H5T_STD_I64LE;
+    default:
+      user_error("HDF5 has no type for {}; cast to float32 first", name_of(dtype));
   }
 }
 
@@ -100,8 +109,8 @@ struct Hdf5Writer::Impl {
     require_new(name);
     const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
     H5Pset_create_intermediate_group(links.id, 1);
-    const Handle set(H5Dcreate2(file, name.c_str(), type, space, links.id, H5P_DEFAULT, H5P_DEFAULT),
-                     H5Dclose);
+    const Handle set(
+        H5Dcreate2(file, name.c_str(), type, space, links.id, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
     if (!set.ok() || H5Dwrite(set.id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
       environment_error("{}: cannot write the dataset \"{}\"; is the disk full?", path, name);
   }
@@ -162,8 +171,10 @@ void Hdf5Writer::close() {
 struct Hdf5Writer::Impl {};
 
 Hdf5Writer::Hdf5Writer(const std::string& path) {
-  user_error("{}: cannot write HDF5: built without HDF5; install libhdf5-dev and build again, or "
-             "use snapshot_format: BINARYPROTO", path);
+  user_error(
+      "{}: cannot write HDF5: built without HDF5; install libhdf5-dev and build again, or "
+      "use snapshot_format: BINARYPROTO",
+      path);
 }
 Hdf5Writer::~Hdf5Writer() = default;
 void Hdf5Writer::group(const std::string&) {}

@@ -58,8 +58,8 @@ IdxFile parse_gzip(Bytes bytes, const std::string& name, uint64_t max_bytes) {
   ByteReader in(as_bytes(start), name + " (inside gzip)");
   const Header header = parse_header(in, max_bytes);
   if (header.data_bytes / kMaxDeflateRatio > bytes.size())
-    in.fail("{}{} cannot come from {} compressed bytes", name_of(header.dtype),
-            header.shape.text(), bytes.size());
+    in.fail("{}{} cannot come from {} compressed bytes", name_of(header.dtype), header.shape.text(),
+            bytes.size());
   // One buffer for header and data; the Array looks past the header when that keeps it aligned.
   std::string whole(header.header_bytes + header.data_bytes, '\0');
   inflate_exactly(bytes, Deflated::gzip, reinterpret_cast<uint8_t*>(whole.data()), whole.size(),
@@ -95,10 +95,11 @@ void write_idx(const std::string& path, const Array& array) {
   for (const TypeRow& row : kTypes)
     if (row.dtype == array.dtype()) code = row.code;
   if (code == 0 || array.shape().rank() == 0)
-    user_error("{}: IDX holds uint8, int8, int16, int32, float32 or float64 of rank 1 or more, "
-               "received {}", path, array.text());
-  std::string header{'\0', '\0', static_cast<char>(code),
-                     static_cast<char>(array.shape().rank())};
+    user_error(
+        "{}: IDX holds uint8, int8, int16, int32, float32 or float64 of rank 1 or more, "
+        "received {}",
+        path, array.text());
+  std::string header{'\0', '\0', static_cast<char>(code), static_cast<char>(array.shape().rank())};
   for (int64_t size : array.shape()) {
     if (size > UINT32_MAX) user_error("{}: {} has a size beyond 32 bits", path, array.text());
     const uint32_t big = __builtin_bswap32(static_cast<uint32_t>(size));

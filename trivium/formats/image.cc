@@ -37,18 +37,19 @@ struct Tap {
   int weight0 = 0, weight1 = 0;
 };
 
-std::vector<Tap> taps(int64_t from, int64_t to) {
+/// Beyond the first and last sample, columns take that sample alone; rows mix it with itself, which
+/// rounds a little lower.
+std::vector<Tap> taps(int64_t from, int64_t to, bool mix_at_border) {
   std::vector<Tap> out(static_cast<size_t>(to));
   const double scale = 1.0 / (static_cast<double>(to) / static_cast<double>(from));
   for (int64_t i = 0; i < to; ++i) {
     float place = static_cast<float>((static_cast<double>(i) + 0.5) * scale - 0.5);
-    int64_t at = static_cast<int64_t>(std::floor(place));
+    const int64_t at = static_cast<int64_t>(std::floor(place));
     place -= static_cast<float>(at);
-    if (at < 0) at = 0, place = 0;
-    if (at >= from - 1) at = from - 1, place = 0;
+    if (!mix_at_border && (at < 0 || at >= from - 1)) place = 0;
     Tap& tap = out[static_cast<size_t>(i)];
-    tap.first = at;
-    tap.second = std::min(at + 1, from - 1);
+    tap.first = std::clamp<int64_t>(at, 0, from - 1);
+    tap.second = std::clamp<int64_t>(at + 1, 0, from - 1);
     tap.weight0 = static_cast<int>(std::lrint((1.f - place) * kWeightOne));
     tap.weight1 = static_cast<int>(std::lrint(place * kWeightOne));
   }
@@ -75,7 +76,8 @@ Array halve(const Array& image) {
 void stretch_row(const uint8_t* in, const std::vector<Tap>& taps, int64_t channels, int* out) {
   for (const Tap& tap : taps)
     for (int64_t c = 0; c < channels; ++c)
-      *out++ = in[tap.first * channels + c] * tap.weight0 + in[tap.second * channels + c] * tap.weight1;
+      *out++ =
+          in[tap.first * channels + c] * tap.weight0 + in[tap.second * channels + c] * tap.weight1;
 }
 
 template <typename Place>
@@ -131,8 +133,10 @@ Array upright(const Array& image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
   const int64_t height = image.shape()[0], width = image.shape()[1], channels = image.shape()[2];
   const bool turned = orientation >= 5;  // rows become columns
-  const bool from_right = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
-  const bool from_below = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+  const bool from_right =
+      orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+  const bool from_below =
+      orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
   const Shape shape{turned ? width : height, turned ? height : width, channels};
   return permuted(image, shape, [=](int64_t y, int64_t x, int64_t c) {
     int64_t row = turned ? x : y, column = turned ? y : x;
@@ -146,10 +150,11 @@ Array resize_linear(const Array& image, int64_t height, int64_t width) {
   check_image(image, "resize");
   const int64_t from_h = image.shape()[0], from_w = image.shape()[1], channels = image.shape()[2];
   if (height < 1 || width < 1 || height > (1 << 20) || width > (1 << 20))
-    user_error("resize: a height and width of 1 to 1048576 expected, received {} x {}", height, width);
+    user_error("resize: a height and width of 1 to 1048576 expected, received {} x {}", height,
+               width);
   if (height == from_h && width == from_w) return image.clone();
   if (from_h == 2 * height && from_w == 2 * width) return halve(image);
-  const std::vector<Tap> columns = taps(from_w, width), rows = taps(from_h, height);
+  const std::vector<Tap> columns = taps(from_w, width, false), rows = taps(from_h, height, true);
   Array out(Shape{height, width, channels}, DType::u8);
   const auto row_values = static_cast<size_t>(width * channels);
   std::vector<int> upper(row_values), lower(row_values);
@@ -163,7 +168,8 @@ Array resize_linear(const Array& image, int64_t height, int64_t width) {
     if (tap.first != have_upper) stretch(have_upper = tap.first, &upper);
     if (tap.second != have_lower) stretch(have_lower = tap.second, &lower);
     for (size_t i = 0; i < row_values; ++i) {
-      const int sum = ((tap.weight0 * (upper[i] >> 4)) >> 16) + ((tap.weight1 * (lower[i] >> 4)) >> 16);
+      const int sum =
+          ((tap.weight0 * (upper[i] >> 4)) >> 16) + ((tap.weight1 * (lower[i] >> 4)) >> 16);
       *to++ = static_cast<uint8_t>(std::clamp((sum + 2) >> 2, 0, 255));
     }
   }
@@ -171,14 +177,16 @@ Array resize_linear(const Array& image, int64_t height, int64_t width) {
 }
 
 Array to_planar(const Array& in) {
-  if (in.shape().rank() != 3) user_error("[height, width, channels] expected, received {}", in.text());
+  if (in.shape().rank() != 3)
+    user_error("[height, width, channels] expected, received {}", in.text());
   const int64_t h = in.shape()[0], w = in.shape()[1], ch = in.shape()[2];
   return permuted(in, Shape{ch, h, w},
                   [=](int64_t c, int64_t y, int64_t x) { return (y * w + x) * ch + c; });
 }
 
 Array to_interleaved(const Array& in) {
-  if (in.shape().rank() != 3) user_error("[channels, height, width] expected, received {}", in.text());
+  if (in.shape().rank() != 3)
+    user_error("[channels, height, width] expected, received {}", in.text());
   const int64_t ch = in.shape()[0], h = in.shape()[1], w = in.shape()[2];
   return permuted(in, Shape{h, w, ch},
                   [=](int64_t y, int64_t x, int64_t c) { return (c * h + y) * w + x; });

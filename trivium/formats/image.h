@@ -22,9 +22,9 @@ inline constexpr uint64_t kMaxImageBytes = uint64_t{1} << 30;
 std::string image_format(Bytes bytes);
 
 /// Decodes to u8 [height, width, channels]. 16-bit PNG keeps the high bytes. In the modes color and
-/// grey a JPEG is turned upright by its EXIF orientation. UserError naming `name` when the bytes are
-/// no PNG or JPEG, are broken, or would take more than `max_bytes`. A JPEG whose data ends early is
-/// accepted, with the rest grey, as the usual decoders do.
+/// grey a JPEG is turned upright by its EXIF orientation. UserError naming `name` when the bytes
+/// are no PNG or JPEG, are broken, or would take more than `max_bytes`. A JPEG whose data ends
+/// early is accepted, with the rest grey, as the usual decoders do.
 Array decode_image(Bytes bytes, ImageMode mode, const std::string& name,
                    uint64_t max_bytes = kMaxImageBytes);
 Array read_image(const std::string& path, ImageMode mode);

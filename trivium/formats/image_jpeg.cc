@@ -17,7 +17,7 @@ namespace trivium::formats {
 namespace {
 
 constexpr int64_t kMaxPixelsPerByte = 1024;  // one bit for each 8x8 block of a grey image gives 512
-constexpr int kMaxScans = 500;  // a tiny progressive file can ask for endless passes
+constexpr int kMaxScans = 500;               // a tiny progressive file can ask for endless passes
 constexpr int kExifMarker = JPEG_APP0 + 1;
 
 struct Errors {
@@ -70,8 +70,8 @@ class JpegReader {
     jpeg_mem_src(&info_, bytes_.data(), bytes_.size());
     jpeg_save_markers(&info_, kExifMarker, 0xffff);
     jpeg_read_header(&info_, TRUE);
-    const bool grey = mode == ImageMode::grey ||
-                      (mode == ImageMode::as_stored && info_.num_components == 1);
+    const bool grey =
+        mode == ImageMode::grey || (mode == ImageMode::as_stored && info_.num_components == 1);
     info_.out_color_space = info_.num_components == 4 ? JCS_CMYK : grey ? JCS_GRAYSCALE : JCS_RGB;
     jpeg_calc_output_dimensions(&info_);
     channels_ = grey ? 1 : 3;
@@ -83,7 +83,8 @@ class JpegReader {
   bool read_rows(uint8_t* to) {
     if (setjmp(errors_.mark)) return false;
     jpeg_start_decompress(&info_);
-    const size_t row_bytes = size_t{info_.output_width} * static_cast<size_t>(info_.output_components);
+    const size_t row_bytes =
+        size_t{info_.output_width} * static_cast<size_t>(info_.output_components);
     while (info_.output_scanline < info_.output_height) {
       JSAMPROW row = to + info_.output_scanline * row_bytes;
       jpeg_read_scanlines(&info_, &row, 1);
@@ -166,7 +167,8 @@ class JpegWriter {
     jpeg_set_defaults(&info_);
     jpeg_set_quality(&info_, quality, TRUE);
     jpeg_start_compress(&info_, TRUE);
-    const size_t row_bytes = size_t{info_.image_width} * static_cast<size_t>(info_.input_components);
+    const size_t row_bytes =
+        size_t{info_.image_width} * static_cast<size_t>(info_.input_components);
     while (info_.next_scanline < info_.image_height) {
       JSAMPROW row = image.data<uint8_t>() + info_.next_scanline * row_bytes;
       jpeg_write_scanlines(&info_, &row, 1);
@@ -199,8 +201,10 @@ Array decode_jpeg(Bytes bytes, ImageMode mode, const std::string& name, uint64_t
                reader.height(), bytes.size());
   Array image = Array::zeros(shape, DType::u8);
   if (!reader.read_rows(image.data<uint8_t>())) reader.broken(name);
-  if (reader.stored_channels() == 4) image = from_cmyk(image, reader.channels());
-  else if (reader.channels() == 3) rgb_to_bgr(image);
+  if (reader.stored_channels() == 4)
+    image = from_cmyk(image, reader.channels());
+  else if (reader.channels() == 3)
+    rgb_to_bgr(image);
   return mode == ImageMode::as_stored ? image : upright(image, reader.orientation());
 }
 

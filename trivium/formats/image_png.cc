@@ -166,9 +166,11 @@ Array decode_png(Bytes bytes, ImageMode mode, const std::string& name, uint64_t 
   PngReader reader(bytes);
   if (!reader.start(mode)) broken(reader, name);
   const uint64_t total = reader.height() * reader.row_bytes();  // below 2^20 * 2^22
-  if (total > max_bytes || reader.height() * reader.stored_row_bytes() / kMaxDeflateRatio > bytes.size())
-    user_error("{}: byte 16: {} x {} pixels are too many for the limit of {} bytes and a file of {}",
-               name, reader.width(), reader.height(), max_bytes, bytes.size());
+  if (total > max_bytes ||
+      reader.height() * reader.stored_row_bytes() / kMaxDeflateRatio > bytes.size())
+    user_error(
+        "{}: byte 16: {} x {} pixels are too many for the limit of {} bytes and a file of {}", name,
+        reader.width(), reader.height(), max_bytes, bytes.size());
   Array image(Shape{static_cast<int64_t>(reader.height()), static_cast<int64_t>(reader.width()),
                     static_cast<int64_t>(reader.channels())},
               DType::u8);

@@ -28,7 +28,8 @@ class SinkStream : public google::protobuf::io::CopyingOutputStream {
 /// What a file that is no such message most likely is.
 const char* look_alike(Bytes bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.starts_with("version https://git-lfs")) return "; this is a git-lfs pointer, fetch the file itself";
+  if (text.starts_with("version https://git-lfs"))
+    return "; this is a git-lfs pointer, fetch the file itself";
   if (text.starts_with("\x1f\x8b")) return "; this is a gzip file, unpack it first";
   if (text.starts_with("\x89HDF")) return "; this is an HDF5 file";
   if (text.starts_with("PK\x03\x04")) return "; this is a zip file";
@@ -41,8 +42,8 @@ const char* look_alike(Bytes bytes) {
 void parse_message(Bytes bytes, const std::string& name, const char* what,
                    google::protobuf::MessageLite* message) {
   if (bytes.size() > kMaxMessageBytes)
-    user_error("{}: {} of at most {} bytes expected, the file has {}", name, what,
-               kMaxMessageBytes, bytes.size());
+    user_error("{}: {} of at most {} bytes expected, the file has {}", name, what, kMaxMessageBytes,
+               bytes.size());
   google::protobuf::io::CodedInputStream in(bytes.data(), static_cast<int>(bytes.size()));
   in.SetTotalBytesLimit(INT_MAX);
   in.SetRecursionLimit(kMaxNesting);
@@ -51,7 +52,8 @@ void parse_message(Bytes bytes, const std::string& name, const char* what,
     user_error("{}: byte {} of {}: {} expected, the bytes are none or are cut short{}", name,
                in.CurrentPosition(), bytes.size(), what, look_alike(bytes));
   if (!message->IsInitialized())
-    user_error("{}: {} lacks required fields: {}", name, what, message->InitializationErrorString());
+    user_error("{}: {} lacks required fields: {}", name, what,
+               message->InitializationErrorString());
 }
 
 void read_message(const std::string& path, const char* what,

@@ -7,16 +7,20 @@ namespace {
 
 DType stored_dtype(const NpyHeader& h) {
   switch (h.kind) {
-    case 'b': return DType::bool_;
-    case 'f': return h.element_bytes == 2 ? DType::f16 : h.element_bytes == 4 ? DType::f32 : DType::f64;
-    case 'u': return h.element_bytes == 1   ? DType::u8
-                     : h.element_bytes == 2 ? DType::i16
-                     : h.element_bytes == 4 ? DType::i32
-                                            : DType::i64;  // the bits; widened below
-    default: return h.element_bytes == 1   ? DType::i8
-                    : h.element_bytes == 2 ? DType::i16
-                    : h.element_bytes == 4 ? DType::i32
-                                           : DType::i64;
+    case 'b':
+      return DType::bool_;
+    case 'f':
+      return h.element_bytes == 2 ? DType::f16 : h.element_bytes == 4 ? DType::f32 : DType::f64;
+    case 'u':
+      return h.element_bytes == 1   ? DType::u8
+             : h.element_bytes == 2 ? DType::i16
+             : h.element_bytes == 4 ? DType::i32
+                                    : DType::i64;  // the bits; widened below
+    default:
+      return h.element_bytes == 1   ? DType::i8
+             : h.element_bytes == 2 ? DType::i16
+             : h.element_bytes == 4 ? DType::i32
+                                    : DType::i64;
   }
 }
 
@@ -32,8 +36,8 @@ Array from_fortran(const Array& a) {
   for (int64_t i = 0; i < a.count(); ++i) {
     int64_t source = 0;
     for (int axis = rank - 1; axis >= 0; --axis) source = source * a.shape()[axis] + index[axis];
-    std::memcpy(to + static_cast<size_t>(i) * element,
-                from + static_cast<size_t>(source) * element, element);
+    std::memcpy(to + static_cast<size_t>(i) * element, from + static_cast<size_t>(source) * element,
+                element);
     for (int axis = rank - 1; axis >= 0 && ++index[axis] == a.shape()[axis]; --axis)
       index[axis] = 0;
   }
@@ -65,16 +69,26 @@ void normalise_bools(const Array& a) {
 
 const char* descr_of(DType dtype) {
   switch (dtype) {
-    case DType::f32: return "<f4";
-    case DType::f64: return "<f8";
-    case DType::f16: return "<f2";
-    case DType::i8: return "|i1";
-    case DType::u8: return "|u1";
-    case DType::i16: return "<i2";
-    case DType::i32: return "<i4";
-    case DType::i64: return "<i8";
-    case DType::bool_: return "|b1";
-    default: user_error("npy has no type for {}; cast to float32 first", name_of(dtype));
+    case DType::f32:
+      return "<f4";
+    case DType::f64:
+      return "<f8";
+    case DType::f16:
+      return "<f2";
+    case DType::i8:
+      return "|i1";
+    case DType::u8:
+      return "|u1";
+    case DType::i16:
+      return "<i2";
+    case DType::i32:
+      return "<i4";
+    case DType::i64:
+      return "<i8";
+    case DType::bool_:
+      return "|b1";
+    default:
+      user_error("npy has no type for {}; cast to float32 first", name_of(dtype));
   }
 }
 

@@ -58,7 +58,6 @@ class NpzFile {
 /// All arrays of an .npz; together at most `max_bytes`.
 std::map<std::string, Array> read_npz(const std::string& path, uint64_t max_bytes = kMaxNpyBytes);
 /// Writes an .npz with stored members, in the order given. UserError for a name given twice.
-void write_npz(const std::string& path,
-               const std::vector<std::pair<std::string, Array>>& arrays);
+void write_npz(const std::string& path, const std::vector<std::pair<std::string, Array>>& arrays);
 
 }  // namespace trivium::formats

@@ -48,7 +48,8 @@ class LiteralParser {
     return true;
   }
   void want(char c) {
-    if (!accept(c)) fail(c == '{' ? "'{' expected" : c == '(' ? "a tuple expected" : "':' expected");
+    if (!accept(c))
+      fail(c == '{' ? "'{' expected" : c == '(' ? "a tuple expected" : "':' expected");
   }
   std::string string() {
     if (peek() == 'u') ++position_;

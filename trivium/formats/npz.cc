@@ -140,8 +140,10 @@ void NpzFile::index() {
     if (entry.method != 0 && entry.method != 8)
       in.fail("member \"{}\": stored or deflated expected, method {} received", entry.name,
               entry.method);
-    if (!members_.emplace(name, Member{entry.offset, entry.stored, entry.bytes, entry.crc,
-                                       entry.method}).second)
+    if (!members_
+             .emplace(name,
+                      Member{entry.offset, entry.stored, entry.bytes, entry.crc, entry.method})
+             .second)
       in.fail("member \"{}\" is there twice", entry.name);
     names_.push_back(name);
   }
@@ -218,9 +220,9 @@ void put(std::string* out, T value) {
 
 /// The fields that local header and directory entry share. Sizes go to the ZIP64 field when large.
 void put_common(std::string* out, const Record& r, uint16_t extra_bytes, bool large) {
-  put<uint16_t>(out, 45);  // version needed: ZIP64
+  put<uint16_t>(out, 45);      // version needed: ZIP64
   put<uint16_t>(out, 0x0800);  // names are UTF-8
-  put<uint16_t>(out, 0);   // stored
+  put<uint16_t>(out, 0);       // stored
   put<uint16_t>(out, 0);
   put<uint16_t>(out, 0x21);  // 1980-01-01: the same arrays give the same bytes
   put<uint32_t>(out, r.crc);
@@ -295,8 +297,7 @@ std::string end_records(uint64_t entries, uint64_t directory_bytes, uint64_t dir
 
 }  // namespace
 
-void write_npz(const std::string& path,
-               const std::vector<std::pair<std::string, Array>>& arrays) {
+void write_npz(const std::string& path, const std::vector<std::pair<std::string, Array>>& arrays) {
   std::vector<Record> records;
   std::set<std::string> seen;
   for (const auto& [name, array] : arrays) {
