@@ -1,7 +1,8 @@
 // Times the batch-blocked convolution and fully connected kernels on layers of well-known networks.
-//   kernels_nblock [threads=2] [filter] [lanes, 0 = best for the batch] [repeats=20] [auto|direct|winograd]
-// Prints, for each layer and pass, the median and the least milliseconds and, of the least, GFLOP/s of the
-// plain operation count (taps in the padding are counted, but skipped).
+//   kernels_nblock [threads=2] [filter] [lanes, 0 = best for the batch] [repeats=20]
+//   [auto|direct|winograd]
+// Prints, for each layer and pass, the median and the least milliseconds and, of the least, GFLOP/s
+// of the plain operation count (taps in the padding are counted, but skipped).
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -70,8 +71,8 @@ Times time_ms(int repeats, const std::function<void()>& body) {
 Times total{0, 0};
 Algorithm algorithm = Algorithm::automatic;
 void report(const Layer& layer, int lanes, const char* pass, double flop, Times ms) {
-  std::printf("%-14s x%-2d %-4s %9.3f ms, least %9.3f ms %8.1f GFLOP/s\n", layer.name.c_str(), lanes, pass,
-              ms.median, ms.least, flop / ms.least * 1e-6);
+  std::printf("%-14s x%-2d %-4s %9.3f ms, least %9.3f ms %8.1f GFLOP/s\n", layer.name.c_str(),
+              lanes, pass, ms.median, ms.least, flop / ms.least * 1e-6);
   total.median += ms.median;
   total.least += ms.least;
 }
@@ -98,7 +99,8 @@ void time_conv(const Layer& l, int lanes, int repeats) {
   const Buffer scratch = buffer(int64_t(bytes / 4) + 1);
   const double flop = 2.0 * l.batch * weights * s.out_h * s.out_w;
   report(l, lanes, "fwd", flop, time_ms(repeats, [&] {
-           conv_forward(s, x.get(), w.get(), b.get(), Activation::relu, 0.f, y.get(), scratch.get(), algorithm);
+           conv_forward(s, x.get(), w.get(), b.get(), Activation::relu, 0.f, y.get(), scratch.get(),
+                        algorithm);
          }));
   if (l.in > 3) {
     const Buffer dx = buffer(nblock_size(l.batch, l.in * s.in_h * s.in_w, lanes));
@@ -113,7 +115,8 @@ void time_conv(const Layer& l, int lanes, int repeats) {
 
 void time_fc(const Layer& l, int lanes, int repeats) {
   const FcShape s{l.batch, l.in, l.out, false, lanes};
-  const Buffer x = buffer(nblock_size(l.batch, l.in, lanes)), y = buffer(nblock_size(l.batch, l.out, lanes));
+  const Buffer x = buffer(nblock_size(l.batch, l.in, lanes)),
+               y = buffer(nblock_size(l.batch, l.out, lanes));
   const Buffer w = buffer(l.in * l.out), dw = buffer(l.in * l.out), b = buffer(l.out);
   const Buffer scratch = buffer(int64_t(fc_scratch_bytes(s) / 4));
   const double flop = 2.0 * l.batch * l.in * l.out;
@@ -132,7 +135,8 @@ void time_fc(const Layer& l, int lanes, int repeats) {
 int main(int argc, char** argv) {
   set_threads(argc > 1 ? std::atoi(argv[1]) : 2);
   const char* filter = argc > 2 ? argv[2] : "";
-  const int forced = argc > 3 ? std::atoi(argv[3]) : 0, repeats = argc > 4 ? std::atoi(argv[4]) : 20;
+  const int forced = argc > 3 ? std::atoi(argv[3]) : 0,
+            repeats = argc > 4 ? std::atoi(argv[4]) : 20;
   if (argc > 5 && !std::strcmp(argv[5], "direct")) algorithm = Algorithm::direct;
   if (argc > 5 && !std::strcmp(argv[5], "winograd")) algorithm = Algorithm::winograd;
   for (const Layer& layer : kLayers) {

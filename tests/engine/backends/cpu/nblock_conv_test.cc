@@ -17,28 +17,31 @@ using testing::Floats;
 std::string describe(const ConvShape& s) {
   return "batch " + std::to_string(s.batch) + " groups " + std::to_string(s.groups) + " channels " +
          std::to_string(s.in_channels) + "->" + std::to_string(s.out_channels) + " image " +
-         std::to_string(s.in_h) + "x" + std::to_string(s.in_w) + " kernel " + std::to_string(s.kernel_h) +
-         "x" + std::to_string(s.kernel_w) + " stride " + std::to_string(s.stride_h) + "," +
-         std::to_string(s.stride_w) + " pad " + std::to_string(s.pad_top) + "," +
-         std::to_string(s.pad_left) + " dilation " + std::to_string(s.dilation_h) + "," +
-         std::to_string(s.dilation_w) + " lanes " + std::to_string(s.lanes);
+         std::to_string(s.in_h) + "x" + std::to_string(s.in_w) + " kernel " +
+         std::to_string(s.kernel_h) + "x" + std::to_string(s.kernel_w) + " stride " +
+         std::to_string(s.stride_h) + "," + std::to_string(s.stride_w) + " pad " +
+         std::to_string(s.pad_top) + "," + std::to_string(s.pad_left) + " dilation " +
+         std::to_string(s.dilation_h) + "," + std::to_string(s.dilation_w) + " lanes " +
+         std::to_string(s.lanes);
 }
 
 struct Results {
   Floats y, dx, dw, db;
 };
 
-Results run(const ConvShape& s, const Floats& x, const Floats& w, const Floats& bias, const Floats& dy,
-            Algorithm algorithm = Algorithm::direct) {
+Results run(const ConvShape& s, const Floats& x, const Floats& w, const Floats& bias,
+            const Floats& dy, Algorithm algorithm = Algorithm::direct) {
   Results r{Floats(dy.size(), 7.f), Floats(x.size(), 7.f), Floats(w.size(), 7.f),
             Floats(s.out_channels, 7.f)};
-  const auto scratch = [&](Pass pass) { return Floats(conv_scratch_bytes(s, pass, algorithm) / 4 + 16); };
-  Floats a = scratch(Pass::forward), b = scratch(Pass::backward_data), c = scratch(Pass::backward_weights);
+  const auto scratch = [&](Pass pass) {
+    return Floats(conv_scratch_bytes(s, pass, algorithm) / 4 + 16);
+  };
+  Floats a = scratch(Pass::forward), b = scratch(Pass::backward_data),
+         c = scratch(Pass::backward_weights);
   conv_forward(s, x.data(), w.data(), bias.empty() ? nullptr : bias.data(), Activation::none, 0.f,
                r.y.data(), a.data(), algorithm);
   conv_backward_data(s, dy.data(), w.data(), r.dx.data(), b.data(), algorithm);
-  conv_backward_weights(s, x.data(), dy.data(), r.dw.data(), r.db.data(), c.data(),
-                        algorithm);
+  conv_backward_weights(s, x.data(), dy.data(), r.dw.data(), r.db.data(), c.data(), algorithm);
   return r;
 }
 
@@ -62,9 +65,10 @@ void expect_matches_reference(const ConvShape& s, std::mt19937& rng) {
   EXPECT_LE(testing::worst_error(got.db, want.db), testing::rounding_bound(positions));
 }
 
-ConvShape make(int64_t batch, int64_t groups, int64_t in, int64_t out, int64_t h, int64_t w, int64_t kh,
-               int64_t kw, int64_t stride, int64_t pad, int64_t dilation, int lanes) {
-  ConvShape s{batch, groups, in, out, h, w, 0, 0, kh, kw, stride, stride, pad, pad, dilation, dilation, lanes};
+ConvShape make(int64_t batch, int64_t groups, int64_t in, int64_t out, int64_t h, int64_t w,
+               int64_t kh, int64_t kw, int64_t stride, int64_t pad, int64_t dilation, int lanes) {
+  ConvShape s{batch, groups, in,     out, h,   w,        0,        0,    kh,
+              kw,    stride, stride, pad, pad, dilation, dilation, lanes};
   s.out_h = (h + 2 * pad - dilation * (kh - 1) - 1) / stride + 1;
   s.out_w = (w + 2 * pad - dilation * (kw - 1) - 1) / stride + 1;
   return s;
@@ -72,7 +76,9 @@ ConvShape make(int64_t batch, int64_t groups, int64_t in, int64_t out, int64_t h
 
 TEST(NblockConv, MatchesDoubleLoopsOnRandomShapes) {
   std::mt19937 rng(20260);
-  const auto pick = [&](int64_t low, int64_t high) { return low + int64_t(rng() % (high - low + 1)); };
+  const auto pick = [&](int64_t low, int64_t high) {
+    return low + int64_t(rng() % (high - low + 1));
+  };
   int done = 0;
   for (int trial = 0; done < 250 && trial < 4000; ++trial) {
     ConvShape s;
@@ -94,7 +100,8 @@ TEST(NblockConv, MatchesDoubleLoopsOnRandomShapes) {
     s.lanes = 4 << pick(0, 2);
     const int64_t after_h = pick(0, 3), after_w = pick(0, 3);
     s.out_h = (s.in_h + s.pad_top + after_h - s.dilation_h * (s.kernel_h - 1) - 1) / s.stride_h + 1;
-    s.out_w = (s.in_w + s.pad_left + after_w - s.dilation_w * (s.kernel_w - 1) - 1) / s.stride_w + 1;
+    s.out_w =
+        (s.in_w + s.pad_left + after_w - s.dilation_w * (s.kernel_w - 1) - 1) / s.stride_w + 1;
     if (s.in_h + s.pad_top + after_h < s.dilation_h * (s.kernel_h - 1) + 1) continue;
     if (s.in_w + s.pad_left + after_w < s.dilation_w * (s.kernel_w - 1) + 1) continue;
     expect_matches_reference(s, rng);
@@ -110,13 +117,14 @@ TEST(NblockConv, MatchesDoubleLoopsOnNetworkLayers) {
   expect_matches_reference(make(4, 1, 32, 64, 8, 8, 5, 5, 1, 2, 1, 4), rng);
   expect_matches_reference(make(3, 1, 3, 24, 63, 63, 11, 11, 4, 2, 1, 16), rng);
   expect_matches_reference(make(5, 2, 24, 30, 13, 13, 3, 3, 1, 1, 1, 8), rng);
-  expect_matches_reference(make(7, 12, 12, 12, 14, 14, 3, 3, 2, 1, 1, 8), rng);   // depthwise
-  expect_matches_reference(make(18, 1, 37, 41, 7, 7, 1, 1, 1, 0, 1, 16), rng);    // pointwise
-  expect_matches_reference(make(18, 1, 9, 23, 6, 5, 6, 5, 1, 0, 1, 16), rng);     // as a dense layer
+  expect_matches_reference(make(7, 12, 12, 12, 14, 14, 3, 3, 2, 1, 1, 8), rng);  // depthwise
+  expect_matches_reference(make(18, 1, 37, 41, 7, 7, 1, 1, 1, 0, 1, 16), rng);   // pointwise
+  expect_matches_reference(make(18, 1, 9, 23, 6, 5, 6, 5, 1, 0, 1, 16), rng);    // as a dense layer
   expect_matches_reference(make(2, 1, 40, 70, 15, 15, 5, 5, 1, 2, 1, 4), rng);
 }
 
-// Winograd rounds in the transformed domain, so its errors follow the norm of the result, not each element.
+// Winograd rounds in the transformed domain, so its errors follow the norm of the result, not each
+// element.
 double relative_l2(const Floats& got, const testing::Sums& want) {
   double error = 0, norm = 0;
   for (size_t i = 0; i < got.size(); ++i) {
@@ -126,33 +134,42 @@ double relative_l2(const Floats& got, const testing::Sums& want) {
   return std::sqrt(error / norm);
 }
 
-// Rounding errors of `terms` additions grow like the root of their number; the transforms, whose entries
-// reach 16 (section 5 of Lavin & Gray), amplify them by less than 8.
-double winograd_bound(int64_t terms) { return 8 * std::ldexp(1.0, -24) * std::sqrt(double(terms) + 8); }
+// Rounding errors of `terms` additions grow like the root of their number; the transforms, whose
+// entries reach 16 (section 5 of Lavin & Gray), amplify them by less than 8.
+double winograd_bound(int64_t terms) {
+  return 8 * std::ldexp(1.0, -24) * std::sqrt(double(terms) + 8);
+}
 
 void expect_winograd_is_accurate(const ConvShape& s, std::mt19937& rng) {
   SCOPED_TRACE(describe(s));
   const int64_t in = s.in_channels * s.in_h * s.in_w, out = s.out_channels * s.out_h * s.out_w;
   const int64_t in_group = s.in_channels / s.groups, out_group = s.out_channels / s.groups;
-  const Floats x = testing::random_floats(s.batch * in, rng), dy = testing::random_floats(s.batch * out, rng);
+  const Floats x = testing::random_floats(s.batch * in, rng),
+               dy = testing::random_floats(s.batch * out, rng);
   const Floats w = testing::random_floats(s.out_channels * in_group * s.kernel_h * s.kernel_w, rng);
   const Floats bias = testing::random_floats(s.out_channels, rng);
   const Results got = run(s, testing::blocked(x, s.batch, s.lanes), w, bias,
                           testing::blocked(dy, s.batch, s.lanes), Algorithm::winograd);
   const testing::ConvReference want = testing::reference(s, x, w, bias, dy);
-  EXPECT_LT(relative_l2(testing::unblocked(got.y, s.batch, out, s.lanes), want.y), winograd_bound(in_group));
-  EXPECT_LT(relative_l2(testing::unblocked(got.dx, s.batch, in, s.lanes), want.dx), winograd_bound(out_group));
+  EXPECT_LT(relative_l2(testing::unblocked(got.y, s.batch, out, s.lanes), want.y),
+            winograd_bound(in_group));
+  EXPECT_LT(relative_l2(testing::unblocked(got.dx, s.batch, in, s.lanes), want.dx),
+            winograd_bound(out_group));
   EXPECT_LT(relative_l2(got.dw, want.dw), winograd_bound(s.batch * s.out_h * s.out_w));
-  EXPECT_LE(testing::worst_error(got.db, want.db), testing::rounding_bound(s.batch * s.out_h * s.out_w));
+  EXPECT_LE(testing::worst_error(got.db, want.db),
+            testing::rounding_bound(s.batch * s.out_h * s.out_w));
 }
 
 TEST(NblockConv, WinogradIsAccurateOnRandomShapes) {
   std::mt19937 rng(77);
-  const auto pick = [&](int64_t low, int64_t high) { return low + int64_t(rng() % (high - low + 1)); };
+  const auto pick = [&](int64_t low, int64_t high) {
+    return low + int64_t(rng() % (high - low + 1));
+  };
   for (int trial = 0; trial < 100; ++trial) {
     const int64_t kernel = pick(0, 1) ? 3 : 5, groups = pick(0, 4) ? 1 : 2;
-    ConvShape s = make(pick(1, 35), groups, groups * pick(1, 15), groups * pick(1, 15), pick(kernel, 15),
-                       pick(kernel, 15), kernel, kernel, 1, pick(0, kernel), 1, 4 << pick(0, 2));
+    ConvShape s =
+        make(pick(1, 35), groups, groups * pick(1, 15), groups * pick(1, 15), pick(kernel, 15),
+             pick(kernel, 15), kernel, kernel, 1, pick(0, kernel), 1, 4 << pick(0, 2));
     s.out_h -= s.out_h > 1 && pick(0, 1);  // less padding at the end than at the beginning
     expect_winograd_is_accurate(s, rng);
   }
@@ -166,10 +183,13 @@ TEST(NblockConv, WinogradIsAccurateOnNetworkLayers) {
 }
 
 TEST(NblockConv, WinogradIsRefusedWhereItDoesNotExist) {
-  EXPECT_THROW(conv_scratch_bytes(make(2, 1, 8, 8, 9, 9, 3, 3, 2, 1, 1, 8), Pass::forward, Algorithm::winograd),
+  EXPECT_THROW(conv_scratch_bytes(make(2, 1, 8, 8, 9, 9, 3, 3, 2, 1, 1, 8), Pass::forward,
+                                  Algorithm::winograd),
                UserError);
-  EXPECT_EQ(best_algorithm(make(2, 1, 8, 8, 9, 9, 3, 3, 1, 1, 2, 8), Pass::forward), Algorithm::direct);
-  EXPECT_EQ(best_algorithm(make(64, 1, 64, 64, 16, 16, 3, 3, 1, 1, 1, 8), Pass::forward), Algorithm::winograd);
+  EXPECT_EQ(best_algorithm(make(2, 1, 8, 8, 9, 9, 3, 3, 1, 1, 2, 8), Pass::forward),
+            Algorithm::direct);
+  EXPECT_EQ(best_algorithm(make(64, 1, 64, 64, 16, 16, 3, 3, 1, 1, 1, 8), Pass::forward),
+            Algorithm::winograd);
 }
 
 TEST(NblockConv, AppliesActivationAfterBias) {
@@ -179,8 +199,10 @@ TEST(NblockConv, AppliesActivationAfterBias) {
   const Floats w = testing::random_floats(7 * 27, rng), bias = testing::random_floats(7, rng);
   for (Algorithm algorithm : {Algorithm::direct, Algorithm::winograd}) {
     const auto forward = [&](Activation act, float slope) {
-      Floats y(nblock_size(5, 7 * 36, 8)), scratch(conv_scratch_bytes(s, Pass::forward, algorithm) / 4 + 1);
-      conv_forward(s, x.data(), w.data(), bias.data(), act, slope, y.data(), scratch.data(), algorithm);
+      Floats y(nblock_size(5, 7 * 36, 8)),
+          scratch(conv_scratch_bytes(s, Pass::forward, algorithm) / 4 + 1);
+      conv_forward(s, x.data(), w.data(), bias.data(), act, slope, y.data(), scratch.data(),
+                   algorithm);
       return testing::unblocked(y, 5, 7 * 36, 8);
     };
     const Floats plain = forward(Activation::none, 0.f), relu = forward(Activation::relu, 0.f);
@@ -204,8 +226,10 @@ TEST(NblockConv, GivesTheSameBitsForAnyThreadCount) {
     const Results one = run(s, x, w, {}, dy, algorithm);
     set_threads(3);
     const Results three = run(s, x, w, {}, dy, algorithm);
-    EXPECT_EQ(testing::unblocked(one.y, 21, 11 * 196, 8), testing::unblocked(three.y, 21, 11 * 196, 8));
-    EXPECT_EQ(testing::unblocked(one.dx, 21, 6 * 196, 8), testing::unblocked(three.dx, 21, 6 * 196, 8));
+    EXPECT_EQ(testing::unblocked(one.y, 21, 11 * 196, 8),
+              testing::unblocked(three.y, 21, 11 * 196, 8));
+    EXPECT_EQ(testing::unblocked(one.dx, 21, 6 * 196, 8),
+              testing::unblocked(three.dx, 21, 6 * 196, 8));
     EXPECT_EQ(one.dw, three.dw);
     EXPECT_EQ(one.db, three.db);
   }

@@ -12,9 +12,9 @@ using testing::Floats;
 using testing::Sums;
 
 void expect_matches_reference(const FcShape& s, std::mt19937& rng) {
-  SCOPED_TRACE("batch " + std::to_string(s.batch) + " inputs " + std::to_string(s.inputs) + " outputs " +
-               std::to_string(s.outputs) + " transpose_w " + std::to_string(s.transpose_w) + " lanes " +
-               std::to_string(s.lanes));
+  SCOPED_TRACE("batch " + std::to_string(s.batch) + " inputs " + std::to_string(s.inputs) +
+               " outputs " + std::to_string(s.outputs) + " transpose_w " +
+               std::to_string(s.transpose_w) + " lanes " + std::to_string(s.lanes));
   const Floats x = testing::random_floats(s.batch * s.inputs, rng);
   const Floats dy = testing::random_floats(s.batch * s.outputs, rng);
   const Floats w = testing::random_floats(s.inputs * s.outputs, rng);
@@ -32,7 +32,8 @@ void expect_matches_reference(const FcShape& s, std::mt19937& rng) {
       }
     }
   }
-  const Floats xb = testing::blocked(x, s.batch, s.lanes), dyb = testing::blocked(dy, s.batch, s.lanes);
+  const Floats xb = testing::blocked(x, s.batch, s.lanes),
+               dyb = testing::blocked(dy, s.batch, s.lanes);
   Floats got_y(dyb.size()), got_dx(xb.size()), got_dw(w.size()), got_db(s.outputs);
   Floats scratch(fc_scratch_bytes(s) / 4);
   fc_forward(s, xb.data(), w.data(), bias.data(), Activation::none, 0.f, got_y.data());
@@ -68,7 +69,8 @@ TEST(NblockFc, StreamsWeightsThatExceedTheCaches) {
 TEST(NblockFc, AppliesActivationOnceAfterAllBlocks) {
   std::mt19937 rng(7);
   const FcShape s{40, 1500, 33, false, 8};
-  const Floats x = testing::blocked(testing::random_floats(s.batch * s.inputs, rng), s.batch, s.lanes);
+  const Floats x =
+      testing::blocked(testing::random_floats(s.batch * s.inputs, rng), s.batch, s.lanes);
   const Floats w = testing::random_floats(s.inputs * s.outputs, rng);
   Floats plain(nblock_size(s.batch, s.outputs, s.lanes)), relu(plain.size());
   fc_forward(s, x.data(), w.data(), nullptr, Activation::none, 0.f, plain.data());

@@ -15,7 +15,9 @@ using testing::Floats;
 using testing::Sums;
 
 PoolShape random_shape(std::mt19937& rng) {
-  const auto pick = [&](int64_t low, int64_t high) { return low + int64_t(rng() % (high - low + 1)); };
+  const auto pick = [&](int64_t low, int64_t high) {
+    return low + int64_t(rng() % (high - low + 1));
+  };
   PoolShape s;
   s.batch = pick(1, 21);
   s.channels = pick(1, 5);
@@ -29,8 +31,12 @@ PoolShape random_shape(std::mt19937& rng) {
   s.pad_left = pick(0, s.kernel_w - 1);
   s.pad_bottom = pick(0, s.kernel_h - 1);
   s.pad_right = pick(0, s.kernel_w - 1);
-  s.out_h = std::max<int64_t>(0, s.in_h + s.pad_top + s.pad_bottom - s.kernel_h + s.stride_h - 1) / s.stride_h + 1;
-  s.out_w = std::max<int64_t>(0, s.in_w + s.pad_left + s.pad_right - s.kernel_w + s.stride_w - 1) / s.stride_w + 1;
+  s.out_h = std::max<int64_t>(0, s.in_h + s.pad_top + s.pad_bottom - s.kernel_h + s.stride_h - 1) /
+                s.stride_h +
+            1;
+  s.out_w = std::max<int64_t>(0, s.in_w + s.pad_left + s.pad_right - s.kernel_w + s.stride_w - 1) /
+                s.stride_w +
+            1;
   s.count_padding = rng() % 2;
   s.lanes = 4 << rng() % 3;
   return s;
@@ -44,9 +50,11 @@ void for_taps(const PoolShape& s, Body&& body) {
       for (int64_t ox = 0; ox < s.out_w; ++ox)
         for (int64_t ky = 0; ky < s.kernel_h; ++ky)
           for (int64_t kx = 0; kx < s.kernel_w; ++kx) {
-            const int64_t iy = oy * s.stride_h - s.pad_top + ky, ix = ox * s.stride_w - s.pad_left + kx;
+            const int64_t iy = oy * s.stride_h - s.pad_top + ky,
+                          ix = ox * s.stride_w - s.pad_left + kx;
             if (iy < 0 || iy >= s.in_h || ix < 0 || ix >= s.in_w) continue;
-            body((plane * s.out_h + oy) * s.out_w + ox, ky, kx, (plane * s.in_h + iy) * s.in_w + ix);
+            body((plane * s.out_h + oy) * s.out_w + ox, ky, kx,
+                 (plane * s.in_h + iy) * s.in_w + ix);
           }
 }
 
@@ -62,20 +70,23 @@ TEST(NblockMaxPool, RoutesToTheFirstMaximum) {
     Floats want(s.batch * out, -FLT_MAX);
     std::vector<int64_t> position(want.size(), kNoPosition), source(want.size(), -1);
     for_taps(s, [&](int64_t o, int64_t ky, int64_t kx, int64_t i) {
-      const bool take = source[o] < 0 || x[i] > want[o] || (std::isnan(want[o]) && !std::isnan(x[i]));
+      const bool take =
+          source[o] < 0 || x[i] > want[o] || (std::isnan(want[o]) && !std::isnan(x[i]));
       if (take) want[o] = x[i], position[o] = ky * s.kernel_w + kx, source[o] = i;
     });
     Sums dx(x.size());
     for (size_t o = 0; o < want.size(); ++o) {
       if (source[o] >= 0) dx.add(source[o], dy[o]);
     }
-    const Floats xb = testing::blocked(x, s.batch, s.lanes), dyb = testing::blocked(dy, s.batch, s.lanes);
+    const Floats xb = testing::blocked(x, s.batch, s.lanes),
+                 dyb = testing::blocked(dy, s.batch, s.lanes);
     Floats y(dyb.size()), got_dx(xb.size());
     std::vector<uint8_t> got_position(dyb.size());
     max_pool_forward(s, xb.data(), y.data(), got_position.data());
     max_pool_backward(s, dyb.data(), got_position.data(), got_dx.data());
     const Floats got = testing::unblocked(y, s.batch, out, s.lanes);
-    const Floats at = testing::unblocked(Floats(got_position.begin(), got_position.end()), s.batch, out, s.lanes);
+    const Floats at =
+        testing::unblocked(Floats(got_position.begin(), got_position.end()), s.batch, out, s.lanes);
     for (size_t o = 0; o < want.size(); ++o) {
       ASSERT_TRUE(got[o] == want[o] || (std::isnan(got[o]) && std::isnan(want[o])));
       ASSERT_EQ(at[o], float(position[o]));
@@ -99,8 +110,10 @@ TEST(NblockAveragePool, DividesByTheClippedWindow) {
   for (int trial = 0; trial < 150; ++trial) {
     const PoolShape s = random_shape(rng);
     const int64_t in = s.channels * s.in_h * s.in_w, out = s.channels * s.out_h * s.out_w;
-    const Floats x = testing::random_floats(s.batch * in, rng), dy = testing::random_floats(s.batch * out, rng);
-    const auto extent = [&](int64_t o, int64_t stride, int64_t pad, int64_t kernel, int64_t size, int64_t pad_end) {
+    const Floats x = testing::random_floats(s.batch * in, rng),
+                 dy = testing::random_floats(s.batch * out, rng);
+    const auto extent = [&](int64_t o, int64_t stride, int64_t pad, int64_t kernel, int64_t size,
+                            int64_t pad_end) {
       const int64_t start = o * stride - pad, stop = start + kernel;
       return s.count_padding ? std::min(stop, size + pad_end) - start
                              : std::min(stop, size) - std::max<int64_t>(start, 0);
@@ -108,18 +121,22 @@ TEST(NblockAveragePool, DividesByTheClippedWindow) {
     Sums y(dy.size()), dx(x.size());
     for_taps(s, [&](int64_t o, int64_t, int64_t, int64_t i) {
       const int64_t ox = o % s.out_w, oy = o / s.out_w % s.out_h;
-      const double divisor = double(extent(oy, s.stride_h, s.pad_top, s.kernel_h, s.in_h, s.pad_bottom)) *
-                             double(extent(ox, s.stride_w, s.pad_left, s.kernel_w, s.in_w, s.pad_right));
+      const double divisor =
+          double(extent(oy, s.stride_h, s.pad_top, s.kernel_h, s.in_h, s.pad_bottom)) *
+          double(extent(ox, s.stride_w, s.pad_left, s.kernel_w, s.in_w, s.pad_right));
       y.add(o, x[i] / divisor);
       dx.add(i, dy[o] / divisor);
     });
-    const Floats xb = testing::blocked(x, s.batch, s.lanes), dyb = testing::blocked(dy, s.batch, s.lanes);
+    const Floats xb = testing::blocked(x, s.batch, s.lanes),
+                 dyb = testing::blocked(dy, s.batch, s.lanes);
     Floats got_y(dyb.size()), got_dx(xb.size());
     average_pool_forward(s, xb.data(), got_y.data());
     average_pool_backward(s, dyb.data(), got_dx.data());
     const int64_t terms = s.kernel_h * s.kernel_w + 3;  // three more roundings in the divisor
-    ASSERT_LE(testing::worst_error(testing::unblocked(got_y, s.batch, out, s.lanes), y), testing::rounding_bound(terms));
-    ASSERT_LE(testing::worst_error(testing::unblocked(got_dx, s.batch, in, s.lanes), dx), testing::rounding_bound(terms));
+    ASSERT_LE(testing::worst_error(testing::unblocked(got_y, s.batch, out, s.lanes), y),
+              testing::rounding_bound(terms));
+    ASSERT_LE(testing::worst_error(testing::unblocked(got_dx, s.batch, in, s.lanes), dx),
+              testing::rounding_bound(terms));
   }
 }
 
@@ -136,14 +153,17 @@ TEST(NblockLrn, MatchesTheFormulaForwardAndBackward) {
     s.k = trial % 2 ? 1.f : 2.f;
     s.lanes = 4 << rng() % 3;
     const int64_t per_item = s.channels * s.spatial, reach = (s.size - 1) / 2;
-    const Floats x = testing::random_floats(s.batch * per_item, rng), dy = testing::random_floats(x.size(), rng);
+    const Floats x = testing::random_floats(s.batch * per_item, rng),
+                 dy = testing::random_floats(x.size(), rng);
     Sums y(x.size()), dx(x.size());
     for (int64_t n = 0; n < s.batch; ++n) {
       for (int64_t p = 0; p < s.spatial; ++p) {
         const auto at = [&](int64_t c) { return (n * s.channels + c) * s.spatial + p; };
         std::vector<double> scale(s.channels, s.k);
         const auto around = [&](int64_t c, auto&& body) {
-          for (int64_t i = std::max<int64_t>(0, c - reach); i <= std::min(s.channels - 1, c + reach); ++i) body(i);
+          for (int64_t i = std::max<int64_t>(0, c - reach);
+               i <= std::min(s.channels - 1, c + reach); ++i)
+            body(i);
         };
         for (int64_t c = 0; c < s.channels; ++c) {
           around(c, [&](int64_t i) { scale[c] += double(s.alpha) / s.size * x[at(i)] * x[at(i)]; });
@@ -152,18 +172,22 @@ TEST(NblockLrn, MatchesTheFormulaForwardAndBackward) {
         for (int64_t c = 0; c < s.channels; ++c) {
           dx.add(at(c), dy[at(c)] * std::pow(scale[c], -double(s.beta)));
           around(c, [&](int64_t i) {
-            dx.add(at(c), -2.0 * s.alpha * s.beta / s.size * x[at(c)] * dy[at(i)] * y.value[at(i)] / scale[i]);
+            dx.add(at(c), -2.0 * s.alpha * s.beta / s.size * x[at(c)] * dy[at(i)] * y.value[at(i)] /
+                              scale[i]);
           });
         }
       }
     }
-    const Floats xb = testing::blocked(x, s.batch, s.lanes), dyb = testing::blocked(dy, s.batch, s.lanes);
+    const Floats xb = testing::blocked(x, s.batch, s.lanes),
+                 dyb = testing::blocked(dy, s.batch, s.lanes);
     Floats got_y(xb.size()), got_dx(xb.size());
     lrn_forward(s, xb.data(), got_y.data());
     lrn_backward(s, xb.data(), dyb.data(), got_dx.data());
     const int64_t terms = 2 * s.size + 12;
-    ASSERT_LE(testing::worst_error(testing::unblocked(got_y, s.batch, per_item, s.lanes), y), testing::rounding_bound(terms));
-    ASSERT_LE(testing::worst_error(testing::unblocked(got_dx, s.batch, per_item, s.lanes), dx), testing::rounding_bound(terms));
+    ASSERT_LE(testing::worst_error(testing::unblocked(got_y, s.batch, per_item, s.lanes), y),
+              testing::rounding_bound(terms));
+    ASSERT_LE(testing::worst_error(testing::unblocked(got_dx, s.batch, per_item, s.lanes), dx),
+              testing::rounding_bound(terms));
   }
 }
 

@@ -1,4 +1,5 @@
-// Plain double-precision convolution and fully connected layers, and the data the nblock tests share.
+// Plain double-precision convolution and fully connected layers, and the data the nblock tests
+// share.
 #pragma once
 
 #include <cmath>
@@ -44,8 +45,8 @@ inline Floats unblocked(const Floats& block, int64_t batch, int64_t per_item, in
   return out;
 }
 
-/// Results with, for each element, the sum of the absolute values of what was added: rounding errors are
-/// bounded by that sum, the number of terms and the unit roundoff.
+/// Results with, for each element, the sum of the absolute values of what was added: rounding
+/// errors are bounded by that sum, the number of terms and the unit roundoff.
 struct Sums {
   Doubles value, magnitude;
   explicit Sums(int64_t count) : value(count), magnitude(count) {}
@@ -59,8 +60,8 @@ struct ConvReference {
   Sums y, dx, dw, db;
 };
 
-inline ConvReference reference(const ConvShape& s, const Floats& x, const Floats& w, const Floats& bias,
-                               const Floats& dy) {
+inline ConvReference reference(const ConvShape& s, const Floats& x, const Floats& w,
+                               const Floats& bias, const Floats& dy) {
   const int64_t cg = s.in_channels / s.groups, og = s.out_channels / s.groups;
   ConvReference r{Sums(dy.size()), Sums(x.size()), Sums(w.size()), Sums(s.out_channels)};
   for (int64_t n = 0; n < s.batch; ++n)

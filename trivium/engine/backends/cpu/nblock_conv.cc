@@ -1,7 +1,7 @@
-// Direct convolution on the tiles of nblock_tiles.h. Forward and backward-data are one routine: with
-// stride s the input gradient is s*s interleaved stride-1 correlations, one for each phase of the
-// position modulo s, each with the taps that meet that phase. Backward-weights gives every task its own
-// weights, so nothing is reduced across threads.
+// Direct convolution on the tiles of nblock_tiles.h. Forward and backward-data are one routine:
+// with stride s the input gradient is s*s interleaved stride-1 correlations, one for each phase of
+// the position modulo s, each with the taps that meet that phase. Backward-weights gives every task
+// its own weights, so nothing is reduced across threads.
 #include "trivium/engine/backends/cpu/nblock_conv.h"
 
 #if defined(__x86_64__)
@@ -20,7 +20,8 @@
 namespace trivium::cpu::nblock {
 namespace {
 
-// Work below this many vector multiply-adds is not worth a chunk of its own (about 10 microseconds).
+// Work below this many vector multiply-adds is not worth a chunk of its own (about 10
+// microseconds).
 constexpr double kChunkWork = 30e3;
 constexpr int64_t kWantedChunks = 32;
 
@@ -54,8 +55,8 @@ FcShape as_fc(const ConvShape& s) {
   return {s.batch, s.in_channels * kernel_size(s), s.out_channels, false, s.lanes};
 }
 
-// Which (channels, positions) limits make the cheapest tiles: cycles are the larger of multiply-adds
-// and loads, plus a fixed cost a tile.
+// Which (channels, positions) limits make the cheapest tiles: cycles are the larger of
+// multiply-adds and loads, plus a fixed cost a tile.
 struct TileLimits {
   int64_t channels, positions;
 };
@@ -76,8 +77,8 @@ TileLimits choose_limits(int64_t channels, int64_t positions) {
 struct ColumnTile {
   Range at;
   bool border = false;
-  std::vector<int> lo, hi;      // per tap, relative to at.begin
-  std::vector<uint8_t> shape;   // tile_shape of each tap
+  std::vector<int> lo, hi;                // per tap, relative to at.begin
+  std::vector<uint8_t> shape;             // tile_shape of each tap
   CorrFn run[kMaxTileChannels + 1] = {};  // by channels of the block
 };
 
@@ -99,7 +100,8 @@ std::vector<ColumnTile> column_tiles(const Axis& axis, int64_t most) {
   return tiles;
 }
 
-// Where weight (out channel, in channel, row tap, column tap) of a correlation lies in the plain weight.
+// Where weight (out channel, in channel, row tap, column tap) of a correlation lies in the plain
+// weight.
 struct WeightView {
   const float* w;
   int64_t group, out, in;             // strides
@@ -121,26 +123,28 @@ void pack_weights(const Correlation& c, const WeightView& view, const std::vecto
   const int64_t depth = c.in_channels * c.taps();
   const int64_t jobs = c.groups * static_cast<int64_t>(blocks.size());
   const int64_t block_work = depth * blocks.front().size();
-  parallel_for(jobs, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, block_work)),
-               [&](int64_t begin, int64_t end) {
-    for (int64_t job = begin; job < end; ++job) {
-      const int64_t group = job / blocks.size();
-      const Range block = blocks[job % blocks.size()];
-      float* out = packed + (group * c.out_channels + block.begin) * depth;
-      const float* base = view.w + group * view.group + block.begin * view.out + view.first;
-      for (int64_t in = 0; in < c.in_channels; ++in) {
-        for (int64_t row = 0; row < c.h.taps; ++row) {
-          for (int64_t tap = 0; tap < c.w.taps; ++tap) {
-            const float* w = base + in * view.in + row * view.row_step + tap * view.tap_step;
-            for (int64_t i = 0; i < block.size(); ++i) *out++ = w[i * view.out];
+  parallel_for(
+      jobs, std::max<int64_t>(1, 16384 / std::max<int64_t>(1, block_work)),
+      [&](int64_t begin, int64_t end) {
+        for (int64_t job = begin; job < end; ++job) {
+          const int64_t group = job / blocks.size();
+          const Range block = blocks[job % blocks.size()];
+          float* out = packed + (group * c.out_channels + block.begin) * depth;
+          const float* base = view.w + group * view.group + block.begin * view.out + view.first;
+          for (int64_t in = 0; in < c.in_channels; ++in) {
+            for (int64_t row = 0; row < c.h.taps; ++row) {
+              for (int64_t tap = 0; tap < c.w.taps; ++tap) {
+                const float* w = base + in * view.in + row * view.row_step + tap * view.tap_step;
+                for (int64_t i = 0; i < block.size(); ++i) *out++ = w[i * view.out];
+              }
+            }
           }
         }
-      }
-    }
-  });
+      });
 }
 
-// How many pieces rows and channel blocks are cut into, so that threads of any number share them evenly.
+// How many pieces rows and channel blocks are cut into, so that threads of any number share them
+// evenly.
 struct Cuts {
   int64_t rows, blocks;
 };
@@ -164,7 +168,8 @@ void correlate(const Correlation& c, const float* x, const WeightView& view, con
     for (const Range& block : blocks) {
       CorrFn& run = tile.run[block.size()];
       if (run) continue;
-      run = corr_tile(vector, static_cast<int>(block.size()), static_cast<int>(tile.at.size()), tile.border);
+      run = corr_tile(vector, static_cast<int>(block.size()), static_cast<int>(tile.at.size()),
+                      tile.border);
     }
   }
   const std::vector<LaneGroup> lanes = lane_groups(c.batch, c.lanes, vector);
@@ -190,14 +195,14 @@ void correlate(const Correlation& c, const float* x, const WeightView& view, con
   common.slope = slope;
 
   parallel_chunks(units * cuts.rows * cuts.blocks, [&](int64_t chunk) {
-    const Range block_range = piece(static_cast<int64_t>(blocks.size()), cuts.blocks, chunk % cuts.blocks);
+    const Range block_range =
+        piece(static_cast<int64_t>(blocks.size()), cuts.blocks, chunk % cuts.blocks);
     chunk /= cuts.blocks;
     const Range rows = piece(c.h.outputs, cuts.rows, chunk % cuts.rows);
     chunk /= cuts.rows;
     const int64_t group = chunk % c.groups;
     const LaneGroup lane = lanes[chunk / c.groups];
-    const float* xs =
-        x + (lane.block * c.groups + group) * c.in_channels * in_plane + lane.lane;
+    const float* xs = x + (lane.block * c.groups + group) * c.in_channels * in_plane + lane.lane;
     float* ys = y + (lane.block * c.groups + group) * c.out_channels * out_plane + lane.lane;
     CorrTile tile = common;
     for (int64_t j = rows.begin; j < rows.end; ++j) {
@@ -210,8 +215,7 @@ void correlate(const Correlation& c, const float* x, const WeightView& view, con
         tile.lo = column.lo.data();
         tile.hi = column.hi.data();
         tile.shape = column.shape.data();
-        float* y_tile =
-            y_row + (c.w.out_begin + column.at.begin * c.w.out_stride) * c.lanes;
+        float* y_tile = y_row + (c.w.out_begin + column.at.begin * c.w.out_stride) * c.lanes;
         for (int64_t b = block_range.begin; b < block_range.end; ++b) {
           const Range block = blocks[b];
           tile.w = packed + (group * c.out_channels + block.begin) * depth +
@@ -256,9 +260,11 @@ Algorithm settle(const ConvShape& s, Pass pass, Algorithm algorithm) {
   check(s);
   if (algorithm == Algorithm::automatic) return best_algorithm(s, pass);
   if (algorithm == Algorithm::winograd && !winograd_possible(s, pass)) {
-    user_error("nblock convolution: no winograd for a {}x{} kernel with stride {}x{} and dilation {}x{} "
-               "({} to {} channels); use direct", s.kernel_h, s.kernel_w, s.stride_h, s.stride_w,
-               s.dilation_h, s.dilation_w, s.in_channels, s.out_channels);
+    user_error(
+        "nblock convolution: no winograd for a {}x{} kernel with stride {}x{} and dilation {}x{} "
+        "({} to {} channels); use direct",
+        s.kernel_h, s.kernel_w, s.stride_h, s.stride_w, s.dilation_h, s.dilation_w, s.in_channels,
+        s.out_channels);
   }
   return algorithm;
 }
@@ -292,20 +298,23 @@ int best_lanes(int64_t batch) {
     double vector_cost = 1;  // of one multiply-add on `lanes` lanes
     if (lanes == 16 && double_pumped) vector_cost = 2;
     const double cost = double(ceil_div(batch, lanes)) * vector_cost;
-    const bool better = best == 0 || cost < best_cost || (lanes == 4 && batch <= 4 && cost <= best_cost);
+    const bool better =
+        best == 0 || cost < best_cost || (lanes == 4 && batch <= 4 && cost <= best_cost);
     if (better) best = lanes, best_cost = cost;
   }
   return best;
 }
 
 size_t conv_scratch_bytes(const ConvShape& shape, Pass pass, Algorithm algorithm) {
-  if (settle(shape, pass, algorithm) == Algorithm::winograd) return winograd_scratch_bytes(shape, pass);
+  if (settle(shape, pass, algorithm) == Algorithm::winograd)
+    return winograd_scratch_bytes(shape, pass);
   if (is_fc(shape)) return fc_scratch_bytes(as_fc(shape));
   return pass == Pass::backward_weights ? 0 : weight_count(shape) * sizeof(float);
 }
 
 void conv_forward(const ConvShape& s, const float* x, const float* w, const float* bias,
-                  Activation activation, float slope, float* y, void* scratch, Algorithm algorithm) {
+                  Activation activation, float slope, float* y, void* scratch,
+                  Algorithm algorithm) {
   if (settle(s, Pass::forward, algorithm) == Algorithm::winograd) {
     return winograd_forward(s, x, w, bias, activation, slope, y, scratch);
   }
@@ -325,8 +334,8 @@ void conv_forward(const ConvShape& s, const float* x, const float* w, const floa
   correlate(c, x, view, bias, activation, slope, y, static_cast<float*>(scratch));
 }
 
-void conv_backward_data(const ConvShape& s, const float* dy, const float* w, float* dx, void* scratch,
-                        Algorithm algorithm) {
+void conv_backward_data(const ConvShape& s, const float* dy, const float* w, float* dx,
+                        void* scratch, Algorithm algorithm) {
   if (settle(s, Pass::backward_data, algorithm) == Algorithm::winograd) {
     return winograd_backward_data(s, dy, w, dx, scratch);
   }
@@ -342,24 +351,22 @@ void conv_backward_data(const ConvShape& s, const float* dy, const float* w, flo
   const int64_t depth = c.out_channels * kernel_size(s);
   for (int64_t py = 0; py < s.stride_h; ++py) {
     for (int64_t px = 0; px < s.stride_w; ++px) {
-      const Phase h = backward_phase(py, s.out_h, s.in_h, s.kernel_h, s.stride_h, s.pad_top, s.dilation_h);
-      const Phase v = backward_phase(px, s.out_w, s.in_w, s.kernel_w, s.stride_w, s.pad_left, s.dilation_w);
+      const Phase h =
+          backward_phase(py, s.out_h, s.in_h, s.kernel_h, s.stride_h, s.pad_top, s.dilation_h);
+      const Phase v =
+          backward_phase(px, s.out_w, s.in_w, s.kernel_w, s.stride_w, s.pad_left, s.dilation_w);
       c.h = h.axis;
       c.w = v.axis;
-      const WeightView view{w,
-                            c.in_channels * depth,
-                            kernel_size(s),
-                            depth,
-                            h.first * s.kernel_w + v.first,
-                            h.jump * s.kernel_w,
+      const WeightView view{w,     c.in_channels * depth,          kernel_size(s),
+                            depth, h.first * s.kernel_w + v.first, h.jump * s.kernel_w,
                             v.jump};
       correlate(c, dy, view, nullptr, Activation::none, 0.f, dx, static_cast<float*>(scratch));
     }
   }
 }
 
-void conv_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw, float* db,
-                           void* scratch, Algorithm algorithm) {
+void conv_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw,
+                           float* db, void* scratch, Algorithm algorithm) {
   if (settle(s, Pass::backward_weights, algorithm) == Algorithm::winograd) {
     return winograd_backward_weights(s, x, dy, dw, db, scratch);
   }

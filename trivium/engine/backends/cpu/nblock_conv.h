@@ -1,10 +1,11 @@
-// 2-D convolution for training on batch-blocked activations ("nblock"): the batch is the SIMD dimension.
+// 2-D convolution for training on batch-blocked activations ("nblock"): the batch is the SIMD
+// dimension.
 //
-// A logical activation [batch, channels, h, w] is stored [ceil(batch/B)][channels][h][w][B] with B lanes
-// (16, 8 or 4), so any channel count fills the vectors, padding taps are skipped instead of multiplied,
-// and weights stay plain [out_channels, in_channels/groups, kernel_h, kernel_w]. Lanes past the batch in
-// the last block may hold anything, NaN included; they never reach a weight or bias gradient, and what
-// the kernels write there is unspecified.
+// A logical activation [batch, channels, h, w] is stored [ceil(batch/B)][channels][h][w][B] with B
+// lanes (16, 8 or 4), so any channel count fills the vectors, padding taps are skipped instead of
+// multiplied, and weights stay plain [out_channels, in_channels/groups, kernel_h, kernel_w]. Lanes
+// past the batch in the last block may hold anything, NaN included; they never reach a weight or
+// bias gradient, and what the kernels write there is unspecified.
 //
 // All functions run on the thread team of core/parallel.h. Results do not depend on its size.
 #pragma once
@@ -26,12 +27,13 @@ struct ConvShape {
   int lanes = 16;
 };
 
-/// direct walks the taps; winograd (3x3 and 5x5 at stride 1) multiplies 2.8 to 4 times less, at the cost of
-/// transforms and of about one decimal digit; automatic asks best_algorithm.
+/// direct walks the taps; winograd (3x3 and 5x5 at stride 1) multiplies 2.8 to 4 times less, at the
+/// cost of transforms and of about one decimal digit; automatic asks best_algorithm.
 enum class Algorithm { automatic, direct, winograd };
 enum class Pass { forward, backward_data, backward_weights };
 
-/// The lanes (16, 8 or 4) that should run a batch fastest on this CPU: a wide vector, but few idle lanes.
+/// The lanes (16, 8 or 4) that should run a batch fastest on this CPU: a wide vector, but few idle
+/// lanes.
 int best_lanes(int64_t batch);
 
 /// What `automatic` runs: winograd where it exists and is faster by model.
@@ -44,9 +46,10 @@ int64_t nblock_size(int64_t batch, int64_t per_item, int lanes);
 size_t conv_scratch_bytes(const ConvShape& shape, Pass pass,
                           Algorithm algorithm = Algorithm::automatic);
 
-/// y = act(conv(x, w) + bias). x nblock [batch, in_channels, in_h, in_w], w plain, bias [out_channels] or
-/// null, y nblock [batch, out_channels, out_h, out_w]. `slope` is what leaky multiplies negatives with.
-/// Throws UserError when the shape is inconsistent or has no such algorithm.
+/// y = act(conv(x, w) + bias). x nblock [batch, in_channels, in_h, in_w], w plain, bias
+/// [out_channels] or null, y nblock [batch, out_channels, out_h, out_w]. `slope` is what leaky
+/// multiplies negatives with. Throws UserError when the shape is inconsistent or has no such
+/// algorithm.
 void conv_forward(const ConvShape& shape, const float* x, const float* w, const float* bias,
                   Activation activation, float slope, float* y, void* scratch,
                   Algorithm algorithm = Algorithm::automatic);
@@ -56,7 +59,7 @@ void conv_backward_data(const ConvShape& shape, const float* dy, const float* w,
                         void* scratch, Algorithm algorithm = Algorithm::automatic);
 
 /// dw (plain, overwritten) and, unless null, db [out_channels].
-void conv_backward_weights(const ConvShape& shape, const float* x, const float* dy, float* dw, float* db,
-                           void* scratch, Algorithm algorithm = Algorithm::automatic);
+void conv_backward_weights(const ConvShape& shape, const float* x, const float* dy, float* dw,
+                           float* db, void* scratch, Algorithm algorithm = Algorithm::automatic);
 
 }  // namespace trivium::cpu::nblock

@@ -1,7 +1,8 @@
-// Weight gradient of the direct convolution. A task owns some output channels and a range of tap tiles
-// (taps of one kernel row of one input channel, or of several); it keeps one vector of partial sums for
-// each of its weights, feeds image rows through them while dy sits in L1, and sums the lanes at the end.
-// The partial block of the batch goes first: its idle lanes are then cleared, whatever they held.
+// Weight gradient of the direct convolution. A task owns some output channels and a range of tap
+// tiles (taps of one kernel row of one input channel, or of several); it keeps one vector of
+// partial sums for each of its weights, feeds image rows through them while dy sits in L1, and sums
+// the lanes at the end. The partial block of the batch goes first: its idle lanes are then cleared,
+// whatever they held.
 #include <cstring>
 
 #include "trivium/engine/backends/cpu/nblock_conv.h"
@@ -15,8 +16,9 @@ namespace {
 
 constexpr int64_t kAccumulatorFloats = 32 * 1024;  // of one task, on its stack
 constexpr int64_t kMaxTaskBlocks = 12;
-constexpr int64_t kDyBytes = 20 * 1024;            // of dy that one sweep over the tap tiles reuses
-constexpr int64_t kWantedTasks = 16, kLeastTiles = 5;  // tap tiles of a task, where there are as many
+constexpr int64_t kDyBytes = 20 * 1024;  // of dy that one sweep over the tap tiles reuses
+constexpr int64_t kWantedTasks = 16,
+                  kLeastTiles = 5;  // tap tiles of a task, where there are as many
 
 struct TapTile {
   int64_t row = 0;  // of the kernel
@@ -73,18 +75,21 @@ TapTile make_tile(const Gradient& g, int64_t row, Range taps) {
   return tile;
 }
 
-// Limits of (output channels, taps): the fewest cycles, a tile costing the larger of its multiply-adds
-// and its loads. Kernel rows of 4 to 6 taps make tiles of exactly those: borders then have simple shapes.
+// Limits of (output channels, taps): the fewest cycles, a tile costing the larger of its
+// multiply-adds and its loads. Kernel rows of 4 to 6 taps make tiles of exactly those: borders then
+// have simple shapes.
 std::pair<int64_t, int64_t> choose_limits(int64_t channels, int64_t taps, int64_t kernel_w) {
   std::pair<int64_t, int64_t> best{1, 1};
   double best_cost = 1e300;
-  const bool whole_rows = kernel_w >= 4 && kernel_w <= kMaxTilePositions && max_tile_channels(int(kernel_w)) > 2;
+  const bool whole_rows =
+      kernel_w >= 4 && kernel_w <= kMaxTilePositions && max_tile_channels(int(kernel_w)) > 2;
   for (int64_t t = std::min<int64_t>(taps, kMaxTilePositions); t >= 1; --t) {
     if (whole_rows && t != kernel_w) continue;
     const int64_t a = std::min<int64_t>(channels, max_tile_channels(static_cast<int>(t)));
     const double blocks = double(ceil_div(channels, a)), groups = double(ceil_div(taps, t));
     const double tile_a = channels / blocks, tile_t = taps / groups;
-    const double cost = blocks * groups * (std::max(tile_a * tile_t, 1.15 * (tile_a + tile_t)) + 1.0);
+    const double cost =
+        blocks * groups * (std::max(tile_a * tile_t, 1.15 * (tile_a + tile_t)) + 1.0);
     if (cost < best_cost * 0.999) best_cost = cost, best = {a, t};
   }
   return best;
@@ -199,13 +204,14 @@ void run_task(const Gradient& g, const Task& task, const float* x, const float* 
   }
 }
 
-// Tasks of `blocks` channel blocks and about tiles / cuts tap tiles: the pair that reads the fewest cache
-// lines of x and dy a position, among those that give the threads enough tasks.
+// Tasks of `blocks` channel blocks and about tiles / cuts tap tiles: the pair that reads the fewest
+// cache lines of x and dy a position, among those that give the threads enough tasks.
 struct TaskSize {
   int64_t blocks, cuts;
 };
 TaskSize choose_tasks(const Gradient& g, int64_t most_channels, int64_t most_taps) {
-  const int64_t tiles = static_cast<int64_t>(g.tiles.size()), all = static_cast<int64_t>(g.blocks.size());
+  const int64_t tiles = static_cast<int64_t>(g.tiles.size()),
+                all = static_cast<int64_t>(g.blocks.size());
   const double taps_per_tile = double(g.in_channels * g.h.taps * g.w.taps) / tiles;
   TaskSize best{1, tiles};
   double best_cost = 1e300;
@@ -213,12 +219,16 @@ TaskSize choose_tasks(const Gradient& g, int64_t most_channels, int64_t most_tap
     const int64_t most_tiles = kAccumulatorFloats / (blocks * most_channels * most_taps * g.vector);
     if (most_tiles == 0) break;
     const int64_t columns = g.s.groups * ceil_div(all, blocks);
-    const int64_t wanted = std::min(ceil_div(kWantedTasks, columns), std::max<int64_t>(1, tiles / kLeastTiles));
+    const int64_t wanted =
+        std::min(ceil_div(kWantedTasks, columns), std::max<int64_t>(1, tiles / kLeastTiles));
     const int64_t cuts = std::min(tiles, std::max(ceil_div(tiles, most_tiles), wanted));
     const double tasks = double(columns) * cuts;
-    const double channels = std::max(1.0, double(tiles) / cuts * taps_per_tile / (g.h.taps * g.w.taps));
-    const double lines = tasks * (channels * g.h.stride * g.w.stride + double(blocks * most_channels));
-    const double cost = lines * (tasks < kWantedTasks ? 1 + 0.5 * (kWantedTasks - tasks) / kWantedTasks : 1);
+    const double channels =
+        std::max(1.0, double(tiles) / cuts * taps_per_tile / (g.h.taps * g.w.taps));
+    const double lines =
+        tasks * (channels * g.h.stride * g.w.stride + double(blocks * most_channels));
+    const double cost =
+        lines * (tasks < kWantedTasks ? 1 + 0.5 * (kWantedTasks - tasks) / kWantedTasks : 1);
     if (cost < best_cost) best_cost = cost, best = {blocks, cuts};
   }
   return best;
@@ -226,7 +236,8 @@ TaskSize choose_tasks(const Gradient& g, int64_t most_channels, int64_t most_tap
 
 }  // namespace
 
-void direct_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw, float* db) {
+void direct_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw,
+                             float* db) {
   Gradient g{s};
   g.in_channels = s.in_channels / s.groups;
   g.out_channels = s.out_channels / s.groups;
@@ -247,7 +258,8 @@ void direct_backward_weights(const ConvShape& s, const float* x, const float* dy
   const int64_t columns = ceil_div(static_cast<int64_t>(g.blocks.size()), size.blocks);
   parallel_chunks(s.groups * columns * size.cuts, [&](int64_t chunk) {
     const int64_t column = chunk / size.cuts;
-    const Task task{column / columns, piece(static_cast<int64_t>(g.blocks.size()), columns, column % columns),
+    const Task task{column / columns,
+                    piece(static_cast<int64_t>(g.blocks.size()), columns, column % columns),
                     piece(tiles, size.cuts, chunk % size.cuts)};
     run_task(g, task, x, dy, dw, db);
   });

@@ -1,6 +1,6 @@
-// Fully connected layers: two walks over the weight matrix. "Rows" reduces along the contiguous axis of
-// the weight (y from [outputs, inputs]); "columns" reduces along its strided axis (dx), a few rows at a
-// time, adding into the output. A transposed weight swaps the two.
+// Fully connected layers: two walks over the weight matrix. "Rows" reduces along the contiguous
+// axis of the weight (y from [outputs, inputs]); "columns" reduces along its strided axis (dx), a
+// few rows at a time, adding into the output. A transposed weight swaps the two.
 #include "trivium/engine/backends/cpu/nblock_fc.h"
 
 #include <hwy/cache_control.h>
@@ -16,15 +16,15 @@
 namespace trivium::cpu::nblock {
 namespace {
 
-constexpr int64_t kBlockBytes = 24 * 1024;         // of x that a pass over many outputs keeps in L1
-constexpr int64_t kBigWeights = 2 << 20;           // floats; beyond, weights come from memory
+constexpr int64_t kBlockBytes = 24 * 1024;  // of x that a pass over many outputs keeps in L1
+constexpr int64_t kBigWeights = 2 << 20;    // floats; beyond, weights come from memory
 constexpr int64_t kStreamBytes = int64_t{16} << 20;  // gradients larger than this bypass the caches
 constexpr int64_t kL2Bytes = 512 * 1024;
 
 void check(const FcShape& s) {
   if (s.batch <= 0 || s.inputs <= 0 || s.outputs <= 0) {
-    user_error("nblock fully connected: batch {}, inputs {}, outputs {}: all must be positive", s.batch,
-               s.inputs, s.outputs);
+    user_error("nblock fully connected: batch {}, inputs {}, outputs {}: all must be positive",
+               s.batch, s.inputs, s.outputs);
   }
   if (s.lanes != 16 && s.lanes != 8 && s.lanes != 4) {
     user_error("nblock fully connected: lanes 16, 8 or 4 expected, {} received", s.lanes);
@@ -68,8 +68,8 @@ std::vector<GroupSet> group_sets(const Product& p, int vector) {
   return sets;
 }
 
-void run_tile(const Product& p, const GroupSet& set, const float* w, int64_t w_row,
-              int64_t w_step, Range outputs, Range depth, int64_t prefetch) {
+void run_tile(const Product& p, const GroupSet& set, const float* w, int64_t w_row, int64_t w_step,
+              Range outputs, Range depth, int64_t prefetch) {
   const float* in[kFcMaxGroups];
   float* out[kFcMaxGroups];
   for (int g = 0; g < set.count; ++g) {
@@ -99,11 +99,14 @@ void product_rows(const Product& p) {
   const std::vector<GroupSet> sets = group_sets(p, vector);
   const int widest = sets.back().count;
   int64_t most = fc_max_outputs(widest);
-  if (widest == 1) most = std::min<int64_t>(most, 8);  // rows often share a cache set: stay within 8 ways
+  if (widest == 1)
+    most = std::min<int64_t>(most, 8);  // rows often share a cache set: stay within 8 ways
   const std::vector<Range> tiles = even_pieces(p.outputs, most);
   const bool big = p.outputs * p.depth > kBigWeights;
   const int64_t group_bytes = widest * vector * int64_t(sizeof(float));
-  const int64_t block = big && sets.size() == 1 ? p.depth : std::max<int64_t>(64, kBlockBytes / group_bytes / 16 * 16);
+  const int64_t block = big && sets.size() == 1
+                            ? p.depth
+                            : std::max<int64_t>(64, kBlockBytes / group_bytes / 16 * 16);
   const double work = double(p.batch) * p.outputs * p.depth / vector;
   const int64_t chunks = std::clamp<int64_t>(static_cast<int64_t>(work / 20e3), 1,
                                              std::min<int64_t>(64, int64_t(tiles.size())));
@@ -128,7 +131,8 @@ void product_columns(const Product& p) {
   const bool big = p.outputs * p.depth > kBigWeights;
   const double work = double(p.batch) * p.outputs * p.depth / vector;
   const int64_t units = ceil_div(p.outputs, 16);
-  const int64_t chunks = std::clamp<int64_t>(static_cast<int64_t>(work / 20e3), 1, std::min<int64_t>(units, 16));
+  const int64_t chunks =
+      std::clamp<int64_t>(static_cast<int64_t>(work / 20e3), 1, std::min<int64_t>(units, 16));
   const int64_t rows = big ? 32 : 64;
   parallel_chunks(chunks, [&](int64_t chunk) {
     Range range = piece(units, chunks, chunk);
@@ -168,25 +172,26 @@ Panels panels_of(const FcShape& s, int64_t columns) {
 void pack_panels(const float* x, int64_t columns, int lanes, const Panels& p, float* out) {
   parallel_for(p.count, std::max<int64_t>(1, 16384 / (p.items * p.width)),
                [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t first = i * p.width, width = std::min(p.width, columns - first);
-      float* panel = out + i * p.items * p.width;
-      for (int64_t item = 0; item < p.items; item += lanes) {
-        const int64_t items = std::min<int64_t>(lanes, p.items - item);
-        const float* block = x + (item / lanes * columns + first) * lanes;
-        block_to_rows(block, width, items, lanes, panel + item * p.width, p.width);
-        if (width == p.width) continue;
-        for (int64_t k = 0; k < items; ++k) {
-          std::memset(panel + (item + k) * p.width + width, 0, (p.width - width) * sizeof(float));
-        }
-      }
-    }
-  });
+                 for (int64_t i = begin; i < end; ++i) {
+                   const int64_t first = i * p.width, width = std::min(p.width, columns - first);
+                   float* panel = out + i * p.items * p.width;
+                   for (int64_t item = 0; item < p.items; item += lanes) {
+                     const int64_t items = std::min<int64_t>(lanes, p.items - item);
+                     const float* block = x + (item / lanes * columns + first) * lanes;
+                     block_to_rows(block, width, items, lanes, panel + item * p.width, p.width);
+                     if (width == p.width) continue;
+                     for (int64_t k = 0; k < items; ++k) {
+                       std::memset(panel + (item + k) * p.width + width, 0,
+                                   (p.width - width) * sizeof(float));
+                     }
+                   }
+                 }
+               });
 }
 
 // dw[rows, columns] = Σ_n a[row][n] * b[n][column]; a nblock, b as panels.
-void outer_product(const FcShape& s, const float* a, int64_t rows, const float* panels, int64_t columns,
-                   float* dw) {
+void outer_product(const FcShape& s, const float* a, int64_t rows, const float* panels,
+                   int64_t columns, float* dw) {
   const Panels p = panels_of(s, columns);
   const bool aligned = reinterpret_cast<uintptr_t>(dw) % 64 == 0 && columns % 16 == 0;
   const bool stream = aligned && rows * columns * int64_t(sizeof(float)) > kStreamBytes;

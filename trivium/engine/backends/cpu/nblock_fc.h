@@ -1,6 +1,7 @@
-// Fully connected layers for training on batch-blocked activations (see nblock_conv.h for the layout).
-// x is [ceil(batch/B)][inputs][B]: a flattened convolution output as it lies. The weight is plain,
-// [outputs, inputs], or [inputs, outputs] with transpose_w. Large weights are streamed once, prefetched.
+// Fully connected layers for training on batch-blocked activations (see nblock_conv.h for the
+// layout). x is [ceil(batch/B)][inputs][B]: a flattened convolution output as it lies. The weight
+// is plain, [outputs, inputs], or [inputs, outputs] with transpose_w. Large weights are streamed
+// once, prefetched.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +25,9 @@ void fc_forward(const FcShape& shape, const float* x, const float* w, const floa
                 Activation activation, float slope, float* y);
 /// dx [batch, inputs] = dy · W.
 void fc_backward_data(const FcShape& shape, const float* dy, const float* w, float* dx);
-/// dw (stored as w) = dyᵀ · x and, unless null, db [outputs]; lanes past the batch never contribute.
-void fc_backward_weights(const FcShape& shape, const float* x, const float* dy, float* dw, float* db,
-                         void* scratch);
+/// dw (stored as w) = dyᵀ · x and, unless null, db [outputs]; lanes past the batch never
+/// contribute.
+void fc_backward_weights(const FcShape& shape, const float* x, const float* dy, float* dw,
+                         float* db, void* scratch);
 
 }  // namespace trivium::cpu::nblock

@@ -49,7 +49,8 @@ void fc(const FcTile& t) {
   for (int m = 0; m < M; ++m) {
     const auto start = t.bias ? hn::Set(d, t.bias[m]) : hn::Zero(d);
 #pragma GCC unroll 16
-    for (int g = 0; g < G; ++g) acc[m][g] = t.first ? start : hn::LoadU(d, t.out[g] + m * t.out_step);
+    for (int g = 0; g < G; ++g)
+      acc[m][g] = t.first ? start : hn::LoadU(d, t.out[g] + m * t.out_step);
   }
   const float* HWY_RESTRICT w = t.w;
   const int64_t row = t.w_row;
@@ -105,7 +106,8 @@ void fc_grad(const FcGradTile& t) {
       for (int m = 0; m < M; ++m) {
         const auto upstream = hn::Set(d, dy[m * lanes]);
 #pragma GCC unroll 16
-        for (int v = 0; v < kPanelVectors; ++v) acc[m][v] = hn::MulAdd(upstream, value[v], acc[m][v]);
+        for (int v = 0; v < kPanelVectors; ++v)
+          acc[m][v] = hn::MulAdd(upstream, value[v], acc[m][v]);
       }
     }
   }
@@ -142,9 +144,11 @@ constexpr FcFn fc_entry() {
 
 template <class D>
 FcFn find_fc(int outputs, int groups) {
-#define TRIVIUM_ROW(M)                                                                       \
-  {fc_entry<D, M, 1>(), fc_entry<D, M, 2>(), fc_entry<D, M, 3>(), fc_entry<D, M, 4>(),       \
-   fc_entry<D, M, 5>(), fc_entry<D, M, 6>()}
+#define TRIVIUM_ROW(M)                                                                  \
+  {                                                                                     \
+    fc_entry<D, M, 1>(), fc_entry<D, M, 2>(), fc_entry<D, M, 3>(), fc_entry<D, M, 4>(), \
+        fc_entry<D, M, 5>(), fc_entry<D, M, 6>()                                        \
+  }
   static constexpr FcFn table[kFcMaxOutputs][kFcMaxGroups] = {
       TRIVIUM_ROW(1),  TRIVIUM_ROW(2),  TRIVIUM_ROW(3),  TRIVIUM_ROW(4),
       TRIVIUM_ROW(5),  TRIVIUM_ROW(6),  TRIVIUM_ROW(7),  TRIVIUM_ROW(8),

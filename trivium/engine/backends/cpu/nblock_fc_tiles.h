@@ -7,11 +7,12 @@
 
 namespace trivium::cpu::nblock {
 
-constexpr int kFcMaxGroups = 6;   // lane groups of one tile
+constexpr int kFcMaxGroups = 6;    // lane groups of one tile
 constexpr int kFcMaxOutputs = 16;  // outputs of a tile of one lane group
 
-/// out[m][group] (+)= Σ_{k < depth} w[m * w_row + k * w_step] * x[group][k]; one vector per (m, group).
-/// Starts from `out` unless `first`, then from bias or zero; applies the activation when `last`.
+/// out[m][group] (+)= Σ_{k < depth} w[m * w_row + k * w_step] * x[group][k]; one vector per (m,
+/// group). Starts from `out` unless `first`, then from bias or zero; applies the activation when
+/// `last`.
 struct FcTile {
   const float* w;
   const float* bias;  // or null
@@ -29,14 +30,15 @@ using FcFn = void (*)(const FcTile&);
 int fc_max_outputs(int groups);
 FcFn fc_tile(int vector, int outputs, int groups);
 
-/// dw[m][k] = Σ_n dy[m][n] * x[n][k]: x is a panel [items][vectors * V] of plain rows, V = fc_panel_lanes.
+/// dw[m][k] = Σ_n dy[m][n] * x[n][k]: x is a panel [items][vectors * V] of plain rows, V =
+/// fc_panel_lanes.
 struct FcGradTile {
-  const float* dy;     // item n of output m at (n / lanes) * dy_block + m * lanes + n % lanes
+  const float* dy;  // item n of output m at (n / lanes) * dy_block + m * lanes + n % lanes
   const float* panel;
   float* dw;
   int64_t lanes, dy_block, items, panel_row, dw_row;
-  int64_t columns;     // of dw that exist, up to vectors * V
-  bool stream;         // write around the caches; needs 64-byte aligned full rows
+  int64_t columns;  // of dw that exist, up to vectors * V
+  bool stream;      // write around the caches; needs 64-byte aligned full rows
 };
 using FcGradFn = void (*)(const FcGradTile&);
 

@@ -1,5 +1,5 @@
-// Local response normalisation across channels of batch-blocked activations, one vector of lanes at a
-// spatial position through all channels. s^-0.75 is two square roots and a division.
+// Local response normalisation across channels of batch-blocked activations, one vector of lanes at
+// a spatial position through all channels. s^-0.75 is two square roots and a division.
 #include <cmath>
 #include <vector>
 
@@ -61,8 +61,8 @@ void lrn_forward_of(D d, const LrnShape& s, const float* x, float* y, int64_t co
 
 // `ratio` holds dy y / s of every channel, and `power` s^-beta; a vector each.
 template <class D>
-void lrn_backward_of(D d, const LrnShape& s, const float* x, const float* dy, float* dx, int64_t count,
-                     float* ratio, float* power) {
+void lrn_backward_of(D d, const LrnShape& s, const float* x, const float* dy, float* dx,
+                     int64_t count, float* ratio, float* power) {
   const int64_t stride = s.spatial * s.lanes, reach = (s.size - 1) / 2, n = hn::Lanes(d);
   const auto factor = hn::Set(d, 2.f * s.alpha * s.beta / static_cast<float>(s.size));
   for (int64_t i = 0; i < count; i += n) {
@@ -76,7 +76,8 @@ void lrn_backward_of(D d, const LrnShape& s, const float* x, const float* dy, fl
     for (int64_t c = 0; c < s.channels; ++c) {
       const int64_t end = c + reach + 1 < s.channels ? c + reach + 1 : s.channels;
       auto sum = hn::Zero(d);
-      for (int64_t k = c > reach ? c - reach : 0; k < end; ++k) sum = hn::Add(sum, hn::LoadU(d, ratio + k * n));
+      for (int64_t k = c > reach ? c - reach : 0; k < end; ++k)
+        sum = hn::Add(sum, hn::LoadU(d, ratio + k * n));
       const auto x_term = hn::Mul(hn::Mul(factor, hn::LoadU(d, x + c * stride + i)), sum);
       const auto direct = hn::Mul(hn::LoadU(d, dy + c * stride + i), hn::LoadU(d, power + c * n));
       hn::StoreU(hn::Sub(direct, x_term), d, dx + c * stride + i);
@@ -135,7 +136,8 @@ void lrn_backward(const LrnShape& s, const float* x, const float* dy, float* dx)
   for_positions(s, [&](int64_t offset, int64_t count) {
     std::vector<float> buffer(2 * s.channels * 16);
     HWY_DYNAMIC_DISPATCH(LrnBackward)
-    (s, x + offset, dy + offset, dx + offset, count, buffer.data(), buffer.data() + s.channels * 16);
+    (s, x + offset, dy + offset, dx + offset, count, buffer.data(),
+     buffer.data() + s.channels * 16);
   });
 }
 

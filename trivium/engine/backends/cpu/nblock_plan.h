@@ -1,5 +1,5 @@
-// How the batch-blocked kernels cut work: even pieces of a channel or position range, lane groups, and
-// the taps of one axis that fall inside the image. Internal to nblock_*.cc.
+// How the batch-blocked kernels cut work: even pieces of a channel or position range, lane groups,
+// and the taps of one axis that fall inside the image. Internal to nblock_*.cc.
 #pragma once
 
 #include <algorithm>
@@ -31,8 +31,8 @@ inline Range piece(int64_t count, int64_t pieces, int64_t i) {
   return {count * i / pieces, count * (i + 1) / pieces};
 }
 
-/// One spatial axis of a correlation: output j at tap t reads input j * stride + t * step + offset, and
-/// is stored at position out_begin + j * out_stride of the output.
+/// One spatial axis of a correlation: output j at tap t reads input j * stride + t * step + offset,
+/// and is stored at position out_begin + j * out_stride of the output.
 struct Axis {
   int64_t outputs, inputs, taps;
   int64_t stride, step, offset;

@@ -1,5 +1,6 @@
-// Pooling over batch-blocked planes, one output row after the other; backward gathers, for each input
-// pixel, from the windows that cover it, so every gradient is written once and nothing is zeroed first.
+// Pooling over batch-blocked planes, one output row after the other; backward gathers, for each
+// input pixel, from the windows that cover it, so every gradient is written once and nothing is
+// zeroed first.
 #include "trivium/engine/backends/cpu/nblock_pool.h"
 
 #include <cfloat>
@@ -54,7 +55,8 @@ void max_plane(D d, const PoolPlane& p, const float* x, float* y, uint8_t* posit
     for (const PoolSpan& u : p.w.windows) {
       const bool empty = v.begin >= v.end || u.begin >= u.end;
       for (int64_t lane = 0; lane < lanes; lane += hn::Lanes(d)) {
-        auto best = empty ? hn::Set(d, -FLT_MAX) : hn::LoadU(d, x + v.begin * row + u.begin * lanes + lane);
+        auto best =
+            empty ? hn::Set(d, -FLT_MAX) : hn::LoadU(d, x + v.begin * row + u.begin * lanes + lane);
         auto index = hn::Set(di, empty ? int32_t{kNoPosition}
                                        : static_cast<int32_t>((v.begin - v.start) * p.s.kernel_w +
                                                               u.begin - u.start));
@@ -79,7 +81,8 @@ void max_plane(D d, const PoolPlane& p, const float* x, float* y, uint8_t* posit
 }
 
 template <class D>
-void max_plane_backward(D d, const PoolPlane& p, const float* dy, const uint8_t* positions, float* dx) {
+void max_plane_backward(D d, const PoolPlane& p, const float* dy, const uint8_t* positions,
+                        float* dx) {
   const hn::RebindToSigned<D> di;
   const hn::Rebind<uint8_t, D> d8;
   const int64_t lanes = p.s.lanes, row = p.s.out_w * lanes;
@@ -115,7 +118,8 @@ void average_plane(D d, const PoolPlane& p, const float* x, float* y) {
         auto sum = hn::Zero(d);
         for (int64_t i = v.begin; i < v.end; ++i) {
           const float* pixel = x + i * row + u.begin * lanes + lane;
-          for (int64_t j = u.begin; j < u.end; ++j, pixel += lanes) sum = hn::Add(sum, hn::LoadU(d, pixel));
+          for (int64_t j = u.begin; j < u.end; ++j, pixel += lanes)
+            sum = hn::Add(sum, hn::LoadU(d, pixel));
         }
         hn::StoreU(hn::Mul(sum, inverse), d, y + lane);
       }
@@ -145,13 +149,13 @@ void average_plane_backward(D d, const PoolPlane& p, const float* dy, float* dx)
   }
 }
 
-#define TRIVIUM_BY_LANES(CALL)                          \
-  if (lanes >= 16) {                                    \
-    CALL(PoolTag<16>());                                \
-  } else if (lanes >= 8) {                              \
-    CALL(PoolTag<8>());                                 \
-  } else {                                              \
-    CALL(PoolTag<4>());                                 \
+#define TRIVIUM_BY_LANES(CALL) \
+  if (lanes >= 16) {           \
+    CALL(PoolTag<16>());       \
+  } else if (lanes >= 8) {     \
+    CALL(PoolTag<8>());        \
+  } else {                     \
+    CALL(PoolTag<4>());        \
   }
 
 void MaxPlane(const PoolPlane& p, const float* x, float* y, uint8_t* positions) {
@@ -189,7 +193,8 @@ namespace {
 
 void check(const PoolShape& s) {
   const bool positive = s.batch > 0 && s.channels > 0 && s.in_h > 0 && s.in_w > 0 && s.out_h > 0 &&
-                        s.out_w > 0 && s.kernel_h > 0 && s.kernel_w > 0 && s.stride_h > 0 && s.stride_w > 0;
+                        s.out_w > 0 && s.kernel_h > 0 && s.kernel_w > 0 && s.stride_h > 0 &&
+                        s.stride_w > 0;
   if (!positive) user_error("nblock pooling: every size and stride must be positive");
   if (s.lanes != 16 && s.lanes != 8 && s.lanes != 4) {
     user_error("nblock pooling: lanes 16, 8 or 4 expected, {} received", s.lanes);
@@ -205,7 +210,8 @@ PoolAxis make_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride, int6
     const int64_t begin = start > 0 ? start : 0, end = stop < in ? stop : in;
     const int64_t padded_end = stop < in + pad_end ? stop : in + pad_end;
     const int64_t divisor = count_padding ? padded_end - start : end - begin;
-    axis.windows.push_back({begin, end, start, divisor > 0 ? 1.f / static_cast<float>(divisor) : 0.f});
+    axis.windows.push_back(
+        {begin, end, start, divisor > 0 ? 1.f / static_cast<float>(divisor) : 0.f});
     for (int64_t i = begin; i < end; ++i) {
       PoolSpan& cover = axis.covers[i];
       if (cover.begin == cover.end) cover.begin = o;
@@ -218,8 +224,10 @@ PoolAxis make_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride, int6
 // Calls body(plane, index) for the batch-blocked planes of all channels.
 template <typename Body>
 void for_planes(const PoolShape& s, Body&& body) {
-  const PoolAxis h = make_axis(s.in_h, s.out_h, s.kernel_h, s.stride_h, s.pad_top, s.pad_bottom, s.count_padding);
-  const PoolAxis w = make_axis(s.in_w, s.out_w, s.kernel_w, s.stride_w, s.pad_left, s.pad_right, s.count_padding);
+  const PoolAxis h =
+      make_axis(s.in_h, s.out_h, s.kernel_h, s.stride_h, s.pad_top, s.pad_bottom, s.count_padding);
+  const PoolAxis w =
+      make_axis(s.in_w, s.out_w, s.kernel_w, s.stride_w, s.pad_left, s.pad_right, s.count_padding);
   const int64_t planes = (s.batch + s.lanes - 1) / s.lanes * s.channels;
   const int64_t work = (s.in_h * s.in_w + s.out_h * s.out_w * s.kernel_h * s.kernel_w) * s.lanes;
   parallel_for(planes, work < 32768 ? 32768 / work + 1 : 1, [&](int64_t begin, int64_t end) {
@@ -237,13 +245,15 @@ HWY_EXPORT(AveragePlaneBackward);
 void max_pool_forward(const PoolShape& s, const float* x, float* y, uint8_t* positions) {
   check(s);
   if (positions && s.kernel_h * s.kernel_w > 255) {
-    user_error("nblock max pooling: positions are bytes; kernels of at most 255 elements, {}x{} received",
-               s.kernel_h, s.kernel_w);
+    user_error(
+        "nblock max pooling: positions are bytes; kernels of at most 255 elements, {}x{} received",
+        s.kernel_h, s.kernel_w);
   }
   const int64_t in = s.in_h * s.in_w * s.lanes, out = s.out_h * s.out_w * s.lanes;
   for_planes(s, [&](const PoolAxis& h, const PoolAxis& w, int64_t plane) {
     HWY_DYNAMIC_DISPATCH(MaxPlane)
-    (PoolPlane{s, h, w}, x + plane * in, y + plane * out, positions ? positions + plane * out : nullptr);
+    (PoolPlane{s, h, w}, x + plane * in, y + plane * out,
+     positions ? positions + plane * out : nullptr);
   });
 }
 
@@ -268,7 +278,8 @@ void average_pool_backward(const PoolShape& s, const float* dy, float* dx) {
   check(s);
   const int64_t in = s.in_h * s.in_w * s.lanes, out = s.out_h * s.out_w * s.lanes;
   for_planes(s, [&](const PoolAxis& h, const PoolAxis& w, int64_t plane) {
-    HWY_DYNAMIC_DISPATCH(AveragePlaneBackward)(PoolPlane{s, h, w}, dy + plane * out, dx + plane * in);
+    HWY_DYNAMIC_DISPATCH(AveragePlaneBackward)
+    (PoolPlane{s, h, w}, dy + plane * out, dx + plane * in);
   });
 }
 

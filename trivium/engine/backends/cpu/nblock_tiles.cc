@@ -1,5 +1,6 @@
-// The tiles of nblock_tiles.h, compiled once per SIMD level. Every (channels, taps or positions) pair is
-// an instance, so that the accumulators are named registers; tables of function pointers select one.
+// The tiles of nblock_tiles.h, compiled once per SIMD level. Every (channels, taps or positions)
+// pair is an instance, so that the accumulators are named registers; tables of function pointers
+// select one.
 #include "trivium/engine/backends/cpu/nblock_tiles.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -19,7 +20,8 @@ constexpr int kRegisters = 16;
 constexpr int kRegisters = 32;
 #endif
 
-// One operand of the outer product stays in registers (the smaller side), the other streams through one.
+// One operand of the outer product stays in registers (the smaller side), the other streams through
+// one.
 constexpr bool fits(int a, int b) { return a * b + (a < b ? a : b) + 1 <= kRegisters; }
 constexpr int max_channels(int positions) {
   int best = 1;
@@ -64,20 +66,44 @@ HWY_INLINE void corr_step(D d, hn::Vec<D> (&acc)[C][P], const float* HWY_RESTRIC
   }
 }
 
-// One switch a tap instead of a branch a position: the pattern repeats every row, so it predicts well.
-#define TRIVIUM_SHAPES(STEP, COUNT)                                  \
-  case 0: STEP(0, COUNT); break;                                     \
-  case 1: STEP(1, COUNT); break;                                     \
-  case 2: STEP(2, COUNT); break;                                     \
-  case 3: STEP(3, COUNT); break;                                     \
-  case 4: STEP(4, COUNT); break;                                     \
-  case 5: STEP(5, COUNT); break;                                     \
-  case kMaxTilePositions + 1: STEP(0, (COUNT > 1 ? 1 : 0)); break;   \
-  case kMaxTilePositions + 2: STEP(0, (COUNT > 2 ? 2 : 0)); break;   \
-  case kMaxTilePositions + 3: STEP(0, (COUNT > 3 ? 3 : 0)); break;   \
-  case kMaxTilePositions + 4: STEP(0, (COUNT > 4 ? 4 : 0)); break;   \
-  case kMaxTilePositions + 5: STEP(0, (COUNT > 5 ? 5 : 0)); break;   \
-  case kShapeEmpty: break;
+// One switch a tap instead of a branch a position: the pattern repeats every row, so it predicts
+// well.
+#define TRIVIUM_SHAPES(STEP, COUNT) \
+  case 0:                           \
+    STEP(0, COUNT);                 \
+    break;                          \
+  case 1:                           \
+    STEP(1, COUNT);                 \
+    break;                          \
+  case 2:                           \
+    STEP(2, COUNT);                 \
+    break;                          \
+  case 3:                           \
+    STEP(3, COUNT);                 \
+    break;                          \
+  case 4:                           \
+    STEP(4, COUNT);                 \
+    break;                          \
+  case 5:                           \
+    STEP(5, COUNT);                 \
+    break;                          \
+  case kMaxTilePositions + 1:       \
+    STEP(0, (COUNT > 1 ? 1 : 0));   \
+    break;                          \
+  case kMaxTilePositions + 2:       \
+    STEP(0, (COUNT > 2 ? 2 : 0));   \
+    break;                          \
+  case kMaxTilePositions + 3:       \
+    STEP(0, (COUNT > 3 ? 3 : 0));   \
+    break;                          \
+  case kMaxTilePositions + 4:       \
+    STEP(0, (COUNT > 4 ? 4 : 0));   \
+    break;                          \
+  case kMaxTilePositions + 5:       \
+    STEP(0, (COUNT > 5 ? 5 : 0));   \
+    break;                          \
+  case kShapeEmpty:                 \
+    break;
 
 template <class D, int C, int P, bool kBorder>
 void corr(const CorrTile& t) {
@@ -107,7 +133,8 @@ void corr(const CorrTile& t) {
                 if (p < lo || p >= hi) continue;
                 const auto value = hn::LoadU(d, x + p * step);
 #pragma GCC unroll 8
-                for (int c = 0; c < C; ++c) acc[c][p] = hn::MulAdd(hn::Set(d, w[c]), value, acc[c][p]);
+                for (int c = 0; c < C; ++c)
+                  acc[c][p] = hn::MulAdd(hn::Set(d, w[c]), value, acc[c][p]);
               }
             }
           }
@@ -154,7 +181,8 @@ void product(const ProductTile& t) {
 // acc[a][t] += dy[a] * x[t] for t in [LO, HI).
 template <int LO, int HI, class D, int A, int T>
 HWY_INLINE void grad_step(D d, hn::Vec<D> (&acc)[A][T], const float* HWY_RESTRICT x,
-                          const int64_t (&offset)[T], const float* HWY_RESTRICT dy, int64_t dy_channel) {
+                          const int64_t (&offset)[T], const float* HWY_RESTRICT dy,
+                          int64_t dy_channel) {
   if constexpr (LO < HI && HI <= T) {
     if constexpr (A <= HI - LO) {
       hn::Vec<D> upstream[A];
@@ -199,7 +227,8 @@ void grad(const GradTile& g) {
     const float* HWY_RESTRICT x = g.x + row * g.x_row;
     int64_t j = 0;
     for (int64_t end = g.inner_begin;; end = g.positions) {
-      for (; j < end; ++j, dy += g.dy_position, x += g.x_position) {  // positions some taps may not read
+      for (; j < end;
+           ++j, dy += g.dy_position, x += g.x_position) {  // positions some taps may not read
 #define TRIVIUM_STEP(LO, HI) grad_step<LO, HI, D, A, T>(d, acc, x, offset, dy, dy_channel)
         switch (g.shape[j]) {
           TRIVIUM_SHAPES(TRIVIUM_STEP, T)
@@ -259,16 +288,19 @@ constexpr GradFn grad_entry() {
 
 #define TRIVIUM_TILE_ROW(MAKE, C) \
   { MAKE(C, 1), MAKE(C, 2), MAKE(C, 3), MAKE(C, 4), MAKE(C, 5), MAKE(C, 6) }
-#define TRIVIUM_TILE_TABLE(MAKE)                                                                   \
-  {TRIVIUM_TILE_ROW(MAKE, 1), TRIVIUM_TILE_ROW(MAKE, 2), TRIVIUM_TILE_ROW(MAKE, 3),                \
-   TRIVIUM_TILE_ROW(MAKE, 4), TRIVIUM_TILE_ROW(MAKE, 5), TRIVIUM_TILE_ROW(MAKE, 6),                \
-   TRIVIUM_TILE_ROW(MAKE, 7), TRIVIUM_TILE_ROW(MAKE, 8)}
+#define TRIVIUM_TILE_TABLE(MAKE)                                                         \
+  {                                                                                      \
+    TRIVIUM_TILE_ROW(MAKE, 1), TRIVIUM_TILE_ROW(MAKE, 2), TRIVIUM_TILE_ROW(MAKE, 3),     \
+        TRIVIUM_TILE_ROW(MAKE, 4), TRIVIUM_TILE_ROW(MAKE, 5), TRIVIUM_TILE_ROW(MAKE, 6), \
+        TRIVIUM_TILE_ROW(MAKE, 7), TRIVIUM_TILE_ROW(MAKE, 8)                             \
+  }
 
 template <class D>
 CorrFn find_corr(int channels, int positions, bool border) {
 #define TRIVIUM_INNER(C, P) corr_entry<D, C, P>(false)
 #define TRIVIUM_BORDER(C, P) corr_entry<D, C, P>(true)
-  static constexpr CorrFn inner[kMaxTileChannels][kMaxTilePositions] = TRIVIUM_TILE_TABLE(TRIVIUM_INNER);
+  static constexpr CorrFn inner[kMaxTileChannels][kMaxTilePositions] =
+      TRIVIUM_TILE_TABLE(TRIVIUM_INNER);
   static constexpr CorrFn outer[kMaxTileChannels][kMaxTilePositions] =
       TRIVIUM_TILE_TABLE(TRIVIUM_BORDER);
   return (border ? outer : inner)[channels - 1][positions - 1];
@@ -288,7 +320,8 @@ ProductFn find_product(int channels, int positions) {
 template <class D>
 GradFn find_grad(int channels, int taps) {
 #define TRIVIUM_GRAD(C, P) grad_entry<D, C, P>()
-  static constexpr GradFn table[kMaxTileChannels][kMaxTilePositions] = TRIVIUM_TILE_TABLE(TRIVIUM_GRAD);
+  static constexpr GradFn table[kMaxTileChannels][kMaxTilePositions] =
+      TRIVIUM_TILE_TABLE(TRIVIUM_GRAD);
   return table[channels - 1][taps - 1];
 #undef TRIVIUM_GRAD
 }
@@ -338,11 +371,15 @@ void sum_lanes_of(const float* acc, int64_t count, float* out) {
 #if HWY_TARGET != HWY_SCALAR
   const hn::FixedTag<float, 4> d4;
   const hn::Repartition<double, decltype(d4)> pairs;
-  for (; i + 4 <= count; i += 4, acc += 4 * lanes) {  // four vectors at a time, by a transposing sum
+  for (; i + 4 <= count;
+       i += 4, acc += 4 * lanes) {  // four vectors at a time, by a transposing sum
     const auto a = fold(d, hn::LoadU(d, acc)), b = fold(d, hn::LoadU(d, acc + lanes));
-    const auto c = fold(d, hn::LoadU(d, acc + 2 * lanes)), e = fold(d, hn::LoadU(d, acc + 3 * lanes));
-    const auto ab = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d4, a, b), hn::InterleaveUpper(d4, a, b)));
-    const auto ce = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d4, c, e), hn::InterleaveUpper(d4, c, e)));
+    const auto c = fold(d, hn::LoadU(d, acc + 2 * lanes)),
+               e = fold(d, hn::LoadU(d, acc + 3 * lanes));
+    const auto ab =
+        hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d4, a, b), hn::InterleaveUpper(d4, a, b)));
+    const auto ce =
+        hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d4, c, e), hn::InterleaveUpper(d4, c, e)));
     const auto low = hn::BitCast(d4, hn::InterleaveLower(pairs, ab, ce));
     const auto high = hn::BitCast(d4, hn::InterleaveUpper(pairs, ab, ce));
     hn::StoreU(hn::Add(low, high), d4, out + i);
@@ -426,8 +463,8 @@ void sum_lanes(int vector, const float* acc, int64_t count, float* out) {
 
 void sum_positions(int vector, const float* x, int64_t channels, int64_t channel_stride,
                    int64_t positions, int64_t position_stride, float* acc) {
-  HWY_DYNAMIC_DISPATCH(SumPositions)(vector, x, channels, channel_stride, positions, position_stride,
-                                     acc);
+  HWY_DYNAMIC_DISPATCH(SumPositions)
+  (vector, x, channels, channel_stride, positions, position_stride, acc);
 }
 
 }  // namespace trivium::cpu::nblock

@@ -1,6 +1,7 @@
 // Register tiles of the batch-blocked convolution: the only code of it that knows the vector unit.
-// A tile keeps channels × positions (or channels × taps) accumulators in registers, each one vector of
-// batch lanes, and walks the whole reduction; everything around it is plain C++ in nblock_conv.cc.
+// A tile keeps channels × positions (or channels × taps) accumulators in registers, each one vector
+// of batch lanes, and walks the whole reduction; everything around it is plain C++ in
+// nblock_conv.cc.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +10,9 @@ namespace trivium::cpu::nblock {
 
 enum class Activation { none, relu, leaky };
 
-/// y[co][j] = act(bias[co] + Σ_{channel, row, tap} w[channel][row][tap][co] * x[channel][row][j + tap]).
-/// Strides count floats. `lo[t]` and `hi[t]` bound the positions j that tap t may read (border tiles only).
+/// y[co][j] = act(bias[co] + Σ_{channel, row, tap} w[channel][row][tap][co] * x[channel][row][j +
+/// tap]). Strides count floats. `lo[t]` and `hi[t]` bound the positions j that tap t may read
+/// (border tiles only).
 struct CorrTile {
   const float* x;
   const float* w;
@@ -38,8 +40,8 @@ struct ProductTile {
 using ProductFn = void (*)(const ProductTile&);
 
 /// acc[a][t] += Σ_{row, j} dy[a][row][j] * x[tap t][row][j]; tap t starts at x + tap_offset[t].
-/// Positions outside [lo[t], hi[t]) are skipped for tap t; [inner_begin, inner_end) is valid for all. The
-/// positions before and after have their tile_shape over the taps in `shape`.
+/// Positions outside [lo[t], hi[t]) are skipped for tap t; [inner_begin, inner_end) is valid for
+/// all. The positions before and after have their tile_shape over the taps in `shape`.
 struct GradTile {
   const float* dy;
   const float* x;
@@ -57,8 +59,9 @@ using GradFn = void (*)(const GradTile&);
 constexpr int kMaxTileChannels = 8;
 constexpr int kMaxTilePositions = 6;
 
-/// How the valid part [lo, hi) of `count` lies in it. Kernels have straight code for all of it (0), for a
-/// suffix from lo (lo), for a prefix up to hi (kMaxTilePositions + hi) and nothing; the rest is guarded.
+/// How the valid part [lo, hi) of `count` lies in it. Kernels have straight code for all of it (0),
+/// for a suffix from lo (lo), for a prefix up to hi (kMaxTilePositions + hi) and nothing; the rest
+/// is guarded.
 constexpr uint8_t kShapeEmpty = 2 * kMaxTilePositions, kShapeGuarded = kShapeEmpty + 1;
 constexpr uint8_t tile_shape(int lo, int hi, int count) {
   if (lo >= hi) return kShapeEmpty;

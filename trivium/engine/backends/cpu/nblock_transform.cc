@@ -79,19 +79,21 @@ namespace {
 
 constexpr int64_t kPieceRows = 1024;
 
-// Calls body(block, items, first, count) for pieces of at most kPieceRows values an item of every block.
+// Calls body(block, items, first, count) for pieces of at most kPieceRows values an item of every
+// block.
 template <typename Body>
 void for_pieces(int64_t batch, int64_t per_item, int lanes, Body&& body) {
   const int64_t blocks = (batch + lanes - 1) / lanes;
   const int64_t pieces = (per_item + kPieceRows - 1) / kPieceRows;
-  parallel_for(blocks * pieces, per_item < 256 ? 256 / (per_item + 1) + 1 : 1,
-               [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t block = i / pieces, first = i % pieces * kPieceRows;
-      const int64_t items = batch - block * lanes < lanes ? batch - block * lanes : lanes;
-      body(block, items, first, per_item - first < kPieceRows ? per_item - first : kPieceRows);
-    }
-  });
+  parallel_for(
+      blocks * pieces, per_item < 256 ? 256 / (per_item + 1) + 1 : 1,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t block = i / pieces, first = i % pieces * kPieceRows;
+          const int64_t items = batch - block * lanes < lanes ? batch - block * lanes : lanes;
+          body(block, items, first, per_item - first < kPieceRows ? per_item - first : kPieceRows);
+        }
+      });
 }
 
 }  // namespace
@@ -110,17 +112,19 @@ void rows_to_block(const float* rows, int64_t row_stride, int64_t count, int64_t
 }
 
 void plain_to_nblock(const float* x, int64_t batch, int64_t per_item, int lanes, float* y) {
-  for_pieces(batch, per_item, lanes, [&](int64_t block, int64_t items, int64_t first, int64_t count) {
-    rows_to_block(x + block * lanes * per_item + first, per_item, count, items, lanes,
-                  y + (block * per_item + first) * lanes);
-  });
+  for_pieces(batch, per_item, lanes,
+             [&](int64_t block, int64_t items, int64_t first, int64_t count) {
+               rows_to_block(x + block * lanes * per_item + first, per_item, count, items, lanes,
+                             y + (block * per_item + first) * lanes);
+             });
 }
 
 void nblock_to_plain(const float* x, int64_t batch, int64_t per_item, int lanes, float* y) {
-  for_pieces(batch, per_item, lanes, [&](int64_t block, int64_t items, int64_t first, int64_t count) {
-    block_to_rows(x + (block * per_item + first) * lanes, count, items, lanes,
-                  y + block * lanes * per_item + first, per_item);
-  });
+  for_pieces(batch, per_item, lanes,
+             [&](int64_t block, int64_t items, int64_t first, int64_t count) {
+               block_to_rows(x + (block * per_item + first) * lanes, count, items, lanes,
+                             y + block * lanes * per_item + first, per_item);
+             });
 }
 
 }  // namespace trivium::cpu::nblock

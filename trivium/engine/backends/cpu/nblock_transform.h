@@ -1,4 +1,5 @@
-// Between plain [batch, per_item] and batch-blocked [ceil(batch/B)][per_item][B] (see nblock_conv.h).
+// Between plain [batch, per_item] and batch-blocked [ceil(batch/B)][per_item][B] (see
+// nblock_conv.h).
 #pragma once
 
 #include <cstdint>
@@ -10,8 +11,8 @@ void plain_to_nblock(const float* x, int64_t batch, int64_t per_item, int lanes,
 /// y (plain) = x (nblock).
 void nblock_to_plain(const float* x, int64_t batch, int64_t per_item, int lanes, float* y);
 
-/// One block on the calling thread: rows[i * row_stride + r] = block[r * lanes + i], i < items <= lanes,
-/// r < count.
+/// One block on the calling thread: rows[i * row_stride + r] = block[r * lanes + i], i < items <=
+/// lanes, r < count.
 void block_to_rows(const float* block, int64_t count, int64_t items, int lanes, float* rows,
                    int64_t row_stride);
 /// The inverse; lanes items … lanes-1 of the block are set to zero.

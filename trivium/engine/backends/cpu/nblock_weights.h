@@ -5,6 +5,7 @@
 
 namespace trivium::cpu::nblock {
 
-void direct_backward_weights(const ConvShape& shape, const float* x, const float* dy, float* dw, float* db);
+void direct_backward_weights(const ConvShape& shape, const float* x, const float* dy, float* dw,
+                             float* db);
 
 }  // namespace trivium::cpu::nblock

@@ -1,6 +1,6 @@
-// Winograd convolution on batch-blocked activations. The transforms act lane by lane, and the products in
-// between are 36 small matrix multiplications of register tiles. A chunk
-// of work is a few image tiles: their transformed inputs stay in L2 while all output channels pass.
+// Winograd convolution on batch-blocked activations. The transforms act lane by lane, and the
+// products in between are 36 small matrix multiplications of register tiles. A chunk of work is a
+// few image tiles: their transformed inputs stay in L2 while all output channels pass.
 #include "trivium/engine/backends/cpu/nblock_winograd.h"
 
 #include <cstring>
@@ -10,7 +10,6 @@
 #include "trivium/engine/backends/cpu/nblock_plan.h"
 #include "trivium/engine/backends/cpu/nblock_transform.h"
 #include "trivium/engine/backends/cpu/nblock_winograd_tiles.h"
-#include "trivium/engine/core/error.h"
 #include "trivium/engine/core/parallel.h"
 
 namespace trivium::cpu::nblock {
@@ -28,7 +27,8 @@ class ThreadBuffer {
   float* get(int64_t floats) {
     if (floats > size_) {
       data_.reset();
-      data_.reset(static_cast<float*>(::operator new(floats * sizeof(float), std::align_val_t{64})));
+      data_.reset(
+          static_cast<float*>(::operator new (floats * sizeof(float), std::align_val_t{64})));
       size_ = floats;
     }
     return data_.get();
@@ -36,34 +36,70 @@ class ThreadBuffer {
 
  private:
   struct Free {
-    void operator()(float* p) const { ::operator delete(p, std::align_val_t{64}); }
+    void operator()(float* p) const { ::operator delete (p, std::align_val_t{64}); }
   };
   std::unique_ptr<float, Free> data_;
   int64_t size_ = 0;
 };
 thread_local ThreadBuffer thread_buffer;
 
-// One convolution group as a stride-1 correlation.
+// One convolution group as a stride-1 correlation. Its tiles cover the outputs; or, scattered, they
+// cover the inputs and each adds to the 6x6 outputs it reaches: fewer tiles where the outputs are
+// padded inputs.
 struct Problem {
   int64_t batch, in_channels, out_channels;
   int64_t in_h, in_w, out_h, out_w, pad_top, pad_left;
   int kernel, lanes;
   int64_t in_block, out_block;  // floats between blocks of the batch
+  bool scatter = false;
   int64_t tile() const { return kWinogradTile + 1 - kernel; }  // outputs a side
-  int64_t tiles_h() const { return ceil_div(out_h, tile()); }
-  int64_t tiles_w() const { return ceil_div(out_w, tile()); }
+  int64_t tiles_h() const { return ceil_div(scatter ? in_h : out_h, tile()); }
+  int64_t tiles_w() const { return ceil_div(scatter ? in_w : out_w, tile()); }
   int64_t tiles() const { return tiles_h() * tiles_w(); }
 };
 
 Problem forward_problem(const ConvShape& s) {
-  return {s.batch, s.in_channels / s.groups, s.out_channels / s.groups, s.in_h, s.in_w, s.out_h, s.out_w,
-          s.pad_top, s.pad_left, static_cast<int>(s.kernel_h), s.lanes,
-          s.in_channels * s.in_h * s.in_w * s.lanes, s.out_channels * s.out_h * s.out_w * s.lanes};
+  return {s.batch,
+          s.in_channels / s.groups,
+          s.out_channels / s.groups,
+          s.in_h,
+          s.in_w,
+          s.out_h,
+          s.out_w,
+          s.pad_top,
+          s.pad_left,
+          static_cast<int>(s.kernel_h),
+          s.lanes,
+          s.in_channels * s.in_h * s.in_w * s.lanes,
+          s.out_channels * s.out_h * s.out_w * s.lanes};
 }
 Problem backward_problem(const ConvShape& s) {
   const Problem p = forward_problem(s);
-  return {p.batch, p.out_channels, p.in_channels, p.out_h, p.out_w, p.in_h, p.in_w,
-          p.kernel - 1 - p.pad_top, p.kernel - 1 - p.pad_left, p.kernel, p.lanes, p.out_block, p.in_block};
+  return {p.batch,
+          p.out_channels,
+          p.in_channels,
+          p.out_h,
+          p.out_w,
+          p.in_h,
+          p.in_w,
+          p.kernel - 1 - p.pad_top,
+          p.kernel - 1 - p.pad_left,
+          p.kernel,
+          p.lanes,
+          p.out_block,
+          p.in_block};
+}
+// The input gradient as an adjoint: output tile i of the forward pass began at input i * tile -
+// pad.
+Problem scatter_problem(const ConvShape& s) {
+  Problem p = backward_problem(s);
+  p.pad_top = s.pad_top;
+  p.pad_left = s.pad_left;
+  p.scatter = true;
+  return p;
+}
+bool prefers_scatter(const ConvShape& s) {
+  return scatter_problem(s).tiles() * 5 < backward_problem(s).tiles() * 4;
 }
 
 // Where kernel (out, in) lies in the plain weight, and whether its taps are taken in reverse.
@@ -74,11 +110,13 @@ struct Kernels {
 };
 
 // u[point][channel block][in][channel of the block]
-void transform_weights(const Problem& p, const Kernels& k, const std::vector<Range>& blocks, float* u) {
+void transform_weights(const Problem& p, const Kernels& k, const std::vector<Range>& blocks,
+                       float* u) {
   const int64_t taps = int64_t{p.kernel} * p.kernel, plane = p.out_channels * p.in_channels;
   const int64_t grain = std::max<int64_t>(1, 512 / (p.in_channels * blocks.front().size()));
   parallel_for(static_cast<int64_t>(blocks.size()), grain, [&](int64_t begin, int64_t end) {
-    alignas(64) float rows[kWinogradPairs * 25], g[25 * kWinogradPairs], points[kWinogradPoints * kWinogradPairs];
+    alignas(64) float rows[kWinogradPairs * 25], g[25 * kWinogradPairs],
+        points[kWinogradPoints * kWinogradPairs];
     for (int64_t b = begin; b < end; ++b) {
       const int64_t width = blocks[b].size();
       for (int64_t out = blocks[b].begin; out < blocks[b].end; ++out) {
@@ -86,7 +124,8 @@ void transform_weights(const Problem& p, const Kernels& k, const std::vector<Ran
           const int64_t count = std::min<int64_t>(kWinogradPairs, p.in_channels - in);
           for (int64_t i = 0; i < count; ++i) {
             const float* from = k.w + out * k.out + (in + i) * k.in;
-            for (int64_t t = 0; t < taps; ++t) rows[i * taps + t] = from[k.reversed ? taps - 1 - t : t];
+            for (int64_t t = 0; t < taps; ++t)
+              rows[i * taps + t] = from[k.reversed ? taps - 1 - t : t];
           }
           rows_to_block(rows, taps, taps, count, kWinogradPairs, g);
           winograd_weights(p.kernel, g, points);
@@ -100,18 +139,20 @@ void transform_weights(const Problem& p, const Kernels& k, const std::vector<Ran
   });
 }
 
-// The part of tile `index` that exists along one axis: [lo, hi) of `size` positions from `start` on.
+// The part of tile `index` that exists along one axis: [lo, hi) of `size` positions from `start`
+// on.
 void clip(int64_t start, int64_t limit, int size, int& lo, int& hi) {
   lo = static_cast<int>(std::clamp<int64_t>(-start, 0, size));
   hi = static_cast<int>(std::clamp<int64_t>(limit - start, lo, size));
 }
 
-// Transforms tiles [range) of every channel in `channels`: to[point * step + channel * stride + tile].
+// Transforms tiles [range) of every channel in `channels`: to[point * step + channel * stride +
+// tile].
 struct InputJob {
   const float* x;  // the lane group of the first channel
   int64_t h, w, pad_top, pad_left;
-  int size;       // tile side on the image
-  int64_t move;   // from one tile to the next
+  int size;      // tile side on the image
+  int64_t move;  // from one tile to the next
   int64_t tiles_w;
   int lanes, vector;
   int64_t ahead;  // floats from a pixel to the one that is needed next of its kind, to prefetch
@@ -128,13 +169,15 @@ void transform_tiles(const InputJob& job, WinogradFn run, Range tiles, Range cha
     t.to = to + (c - channels.begin) * channel_stride;
     int64_t tile_row = tiles.begin / job.tiles_w, tile_col = tiles.begin % job.tiles_w;
     for (int64_t i = tiles.begin; i < tiles.end; ++i, t.to += job.vector) {
-      const int64_t row = tile_row * job.move - job.pad_top, col = tile_col * job.move - job.pad_left;
+      const int64_t row = tile_row * job.move - job.pad_top,
+                    col = tile_col * job.move - job.pad_left;
       clip(row, job.h, job.size, t.row_lo, t.row_hi);
       clip(col, job.w, job.size, t.col_lo, t.col_hi);
       t.from = plane + (row * job.w + col) * job.lanes;
       for (int r = t.row_lo; r < t.row_hi; ++r) {
         const float* next = t.from + r * t.row_stride + job.ahead;
-        for (int64_t at = 0; at < job.move * job.lanes; at += kLineFloats) __builtin_prefetch(next + at);
+        for (int64_t at = 0; at < job.move * job.lanes; at += kLineFloats)
+          __builtin_prefetch(next + at);
       }
       run(t);
       if (++tile_col == job.tiles_w) tile_col = 0, ++tile_row;
@@ -143,97 +186,157 @@ void transform_tiles(const InputJob& job, WinogradFn run, Range tiles, Range cha
 }
 
 struct Blocking {
-  std::vector<Range> blocks;      // of output channels, a register tile each
-  std::vector<Range> tile_sets;   // of image tiles
-  int64_t positions;              // of a register tile
-  int64_t parts;                  // output channels are cut in so many chunks
-  int64_t together;               // blocks whose products are kept at a time
+  std::vector<Range> blocks;     // of output channels, a register tile each
+  std::vector<Range> tile_sets;  // of image tiles
+  int64_t positions;             // of a register tile
+  int64_t parts;                 // output channels are cut in so many chunks
+  int64_t together;              // blocks whose products are kept at a time
 };
 Blocking choose_blocking(const Problem& p, int vector, int64_t lane_groups) {
   Blocking b;
   const int64_t tile_bytes = p.in_channels * kWinogradPoints * vector * int64_t(sizeof(float));
   int64_t most = std::clamp<int64_t>(kInputBytes / tile_bytes, 4, 24) / 4 * 4;
-  while (most > 4 && lane_groups * ceil_div(p.tiles(), most) < kLeastChunks) most -= 4;
+  while (!p.scatter && most > 4 && lane_groups * ceil_div(p.tiles(), most) < kLeastChunks)
+    most -= 4;
   b.tile_sets = even_pieces(p.tiles(), most);
   const int64_t set = b.tile_sets.back().size();
   b.positions = ceil_div(set, ceil_div(set, 4));
   const int64_t channels = max_tile_channels(static_cast<int>(b.positions));
   b.blocks = even_pieces(p.out_channels, channels);
   const int64_t count = static_cast<int64_t>(b.blocks.size());
-  const int64_t chunks = lane_groups * static_cast<int64_t>(b.tile_sets.size());
-  b.parts = std::clamp<int64_t>(ceil_div(kLeastChunks, chunks), 1, std::max<int64_t>(1, p.out_channels / 96));
+  const int64_t chunks = lane_groups * (p.scatter ? 1 : static_cast<int64_t>(b.tile_sets.size()));
+  b.parts = std::clamp<int64_t>(ceil_div(kLeastChunks, chunks), 1,
+                                std::max<int64_t>(1, p.out_channels / 96));
   const int64_t block_bytes = channels * set * kWinogradPoints * vector * int64_t(sizeof(float));
   b.together = std::clamp<int64_t>(kProductBytes / block_bytes, 1, count);
   return b;
 }
 
+struct Call {
+  const Problem& p;
+  const Blocking& plan;
+  WinogradFns fns;
+  int vector;
+  ProductFn run[kMaxTileChannels + 1][kMaxTilePositions + 1];
+  const float* x;
+  const float* u;
+  const float* bias;
+  Activation activation;
+  float slope;
+  float* y;
+};
+
+// products[point][channel of blocks][tile] = u v for every point.
+void multiply(const Call& c, Range blocks, const float* v, int64_t in_step, float* products,
+              int64_t out_step, int64_t tiles) {
+  const int64_t first_channel = c.plan.blocks[blocks.begin].begin;
+  const std::vector<Range> positions = even_pieces(tiles, c.plan.positions);
+  ProductTile t{};
+  t.x_channel = t.y_channel = tiles * c.vector;
+  t.channels = c.p.in_channels;
+  for (int64_t point = 0; point < kWinogradPoints; ++point) {
+    for (int64_t b = blocks.begin; b < blocks.end; ++b) {
+      const Range block = c.plan.blocks[b];
+      t.w = c.u + (point * c.p.out_channels + block.begin) * c.p.in_channels;
+      for (const Range& at : positions) {
+        t.x = v + point * in_step + at.begin * c.vector;
+        t.y = products + point * out_step + (block.begin - first_channel) * t.y_channel +
+              at.begin * c.vector;
+        c.run[block.size()][at.size()](t);
+      }
+    }
+  }
+}
+
+// Output transforms of the tiles, for all channels of the product buffer.
+void store(const Call& c, const LaneGroup& lane, Range channels, Range tiles, const float* products,
+           int64_t out_step) {
+  const Problem& p = c.p;
+  WinogradTile t{};
+  t.row_stride = p.out_w * p.lanes;
+  t.col_stride = p.lanes;
+  t.point_step = out_step;
+  t.activation = c.activation;
+  t.slope = c.slope;
+  const int size = p.scatter ? kWinogradTile : static_cast<int>(p.tile());
+  const int64_t pad_top = p.scatter ? p.pad_top : 0, pad_left = p.scatter ? p.pad_left : 0;
+  for (int64_t i = channels.begin; i < channels.end; ++i) {
+    t.bias = c.bias ? c.bias[i] : 0.f;
+    float* plane = c.y + lane.block * p.out_block + i * p.out_h * p.out_w * p.lanes + lane.lane;
+    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
+      const int64_t row = tile / p.tiles_w() * p.tile() - pad_top;
+      const int64_t col = tile % p.tiles_w() * p.tile() - pad_left;
+      clip(row, p.out_h, size, t.row_lo, t.row_hi);
+      clip(col, p.out_w, size, t.col_lo, t.col_hi);
+      t.from = products + ((i - channels.begin) * tiles.size() + tile - tiles.begin) * c.vector;
+      t.to = plane + (row * p.out_w + col) * p.lanes;
+      (p.scatter ? c.fns.scatter : c.fns.output)(t);
+    }
+  }
+}
+
+// One set of tiles of one lane group through the channel blocks `part`.
+void run_tiles(const Call& c, const LaneGroup& lane, Range part, Range tiles) {
+  const Problem& p = c.p;
+  const int64_t row = tiles.size() * c.vector;  // a channel's vectors at one point
+  const int64_t in_step = p.in_channels * row + kStepPad;
+  const int64_t most_step = c.plan.together * kMaxTileChannels * row + kStepPad;
+  float* v = thread_buffer.get(kWinogradPoints * (in_step + most_step));
+  float* products = v + kWinogradPoints * in_step;
+  const int size = p.scatter ? static_cast<int>(p.tile()) : kWinogradTile;
+  const InputJob job{c.x + lane.block * p.in_block + lane.lane,
+                     p.in_h,
+                     p.in_w,
+                     p.scatter ? 0 : p.pad_top,
+                     p.scatter ? 0 : p.pad_left,
+                     size,
+                     p.tile(),
+                     p.tiles_w(),
+                     p.lanes,
+                     c.vector,
+                     p.in_h * p.in_w * p.lanes};
+  transform_tiles(job, p.scatter ? c.fns.gradient : c.fns.input, tiles, {0, p.in_channels}, v,
+                  in_step, row);
+  for (int64_t first = part.begin; first < part.end; first += c.plan.together) {
+    const Range blocks{first, std::min(first + c.plan.together, part.end)};
+    const Range channels{c.plan.blocks[first].begin, c.plan.blocks[blocks.end - 1].end};
+    const int64_t out_step = channels.size() * row + kStepPad;
+    multiply(c, blocks, v, in_step, products, out_step, tiles.size());
+    store(c, lane, channels, tiles, products, out_step);
+  }
+}
+
+void clear(const Call& c, const LaneGroup& lane, Range channels) {
+  const int64_t positions = c.p.out_h * c.p.out_w;
+  float* y = c.y + lane.block * c.p.out_block + channels.begin * positions * c.p.lanes + lane.lane;
+  for (int64_t i = 0; i < channels.size() * positions; ++i) {
+    std::memset(y + i * c.p.lanes, 0, c.vector * sizeof(float));
+  }
+}
+
 void correlate(const Problem& p, const float* x, const Kernels& kernels, const float* bias,
                Activation activation, float slope, float* y, float* u) {
   const int vector = vector_lanes(p.lanes);
-  const WinogradFns fns = winograd_fns(vector, p.kernel);
   const std::vector<LaneGroup> lanes = lane_groups(p.batch, p.lanes, vector);
   const Blocking plan = choose_blocking(p, vector, static_cast<int64_t>(lanes.size()));
   transform_weights(p, kernels, plan.blocks, u);
-  ProductFn run[kMaxTileChannels + 1][kMaxTilePositions + 1] = {};
+  Call call{p, plan, winograd_fns(vector, p.kernel), vector, {}, x, u, bias, activation, slope, y};
   for (const Range& block : plan.blocks) {
     for (int positions = 1; positions <= plan.positions; ++positions) {
-      ProductFn& fn = run[block.size()][positions];
+      ProductFn& fn = call.run[block.size()][positions];
       if (!fn) fn = product_tile(vector, static_cast<int>(block.size()), positions);
     }
   }
-  const int64_t sets = static_cast<int64_t>(plan.tile_sets.size());
+  // Scattered tiles overlap, so one chunk takes all tiles of its lanes and channels, in order.
+  const int64_t sets = p.scatter ? 1 : static_cast<int64_t>(plan.tile_sets.size());
   parallel_chunks(static_cast<int64_t>(lanes.size()) * sets * plan.parts, [&](int64_t chunk) {
-    const Range part = piece(static_cast<int64_t>(plan.blocks.size()), plan.parts, chunk % plan.parts);
+    const Range part =
+        piece(static_cast<int64_t>(plan.blocks.size()), plan.parts, chunk % plan.parts);
     chunk /= plan.parts;
-    const Range tiles = plan.tile_sets[chunk % sets];
     const LaneGroup& lane = lanes[chunk / sets];
-    const int64_t row = tiles.size() * vector;  // a channel's vectors at one point
-    const int64_t in_step = p.in_channels * row + kStepPad;
-    const int64_t most_channels = plan.together * kMaxTileChannels;
-    float* v = thread_buffer.get(kWinogradPoints * (in_step + most_channels * row + kStepPad));
-    float* products = v + kWinogradPoints * in_step;
-    const InputJob job{x + lane.block * p.in_block + lane.lane, p.in_h, p.in_w, p.pad_top, p.pad_left,
-                       kWinogradTile, p.tile(), p.tiles_w(), p.lanes, vector, p.in_h * p.in_w * p.lanes};
-    transform_tiles(job, fns.input, tiles, {0, p.in_channels}, v, in_step, row);
-
-    ProductTile gemm{};
-    gemm.x_channel = gemm.y_channel = row;
-    gemm.channels = p.in_channels;
-    WinogradTile out{};
-    out.row_stride = p.out_w * p.lanes;
-    out.col_stride = p.lanes;
-    out.activation = activation;
-    out.slope = slope;
-    const std::vector<Range> positions = even_pieces(tiles.size(), plan.positions);
-    for (int64_t first = part.begin; first < part.end; first += plan.together) {
-      const int64_t last = std::min(first + plan.together, part.end);
-      const Range channels{plan.blocks[first].begin, plan.blocks[last - 1].end};
-      const int64_t out_step = channels.size() * row + kStepPad;
-      for (int64_t point = 0; point < kWinogradPoints; ++point) {
-        for (int64_t b = first; b < last; ++b) {
-          const Range block = plan.blocks[b];
-          gemm.w = u + (point * p.out_channels + block.begin) * p.in_channels;
-          for (const Range& at : positions) {
-            gemm.x = v + point * in_step + at.begin * vector;
-            gemm.y = products + point * out_step + (block.begin - channels.begin) * row + at.begin * vector;
-            run[block.size()][at.size()](gemm);
-          }
-        }
-      }
-      out.point_step = out_step;
-      for (int64_t c = channels.begin; c < channels.end; ++c) {
-        out.bias = bias ? bias[c] : 0.f;
-        float* plane = y + lane.block * p.out_block + c * p.out_h * p.out_w * p.lanes + lane.lane;
-        for (int64_t i = tiles.begin; i < tiles.end; ++i) {
-          const int64_t oy = i / p.tiles_w() * p.tile(), ox = i % p.tiles_w() * p.tile();
-          out.from = products + (c - channels.begin) * row + (i - tiles.begin) * vector;
-          out.to = plane + (oy * p.out_w + ox) * p.lanes;
-          out.row_hi = static_cast<int>(std::min(p.tile(), p.out_h - oy));
-          out.col_hi = static_cast<int>(std::min(p.tile(), p.out_w - ox));
-          fns.output(out);
-        }
-      }
-    }
+    if (!p.scatter) return run_tiles(call, lane, part, plan.tile_sets[chunk % sets]);
+    clear(call, lane, {plan.blocks[part.begin].begin, plan.blocks[part.end - 1].end});
+    for (const Range& tiles : plan.tile_sets) run_tiles(call, lane, part, tiles);
   });
 }
 
@@ -244,30 +347,35 @@ void winograd_forward(const ConvShape& s, const float* x, const float* w, const 
   const Problem p = forward_problem(s);
   const int64_t taps = s.kernel_h * s.kernel_w;
   for (int64_t g = 0; g < s.groups; ++g) {
-    const Kernels k{w + g * p.out_channels * p.in_channels * taps, p.in_channels * taps, taps, false};
-    correlate(p, x + g * p.in_block / s.groups, k, bias ? bias + g * p.out_channels : nullptr, activation,
-              slope, y + g * p.out_block / s.groups, static_cast<float*>(scratch));
+    const Kernels k{w + g * p.out_channels * p.in_channels * taps, p.in_channels * taps, taps,
+                    false};
+    correlate(p, x + g * p.in_block / s.groups, k, bias ? bias + g * p.out_channels : nullptr,
+              activation, slope, y + g * p.out_block / s.groups, static_cast<float*>(scratch));
   }
 }
 
-void winograd_backward_data(const ConvShape& s, const float* dy, const float* w, float* dx, void* scratch) {
-  const Problem p = backward_problem(s);
+void winograd_backward_data(const ConvShape& s, const float* dy, const float* w, float* dx,
+                            void* scratch) {
+  const bool scatter = prefers_scatter(s);
+  const Problem p = scatter ? scatter_problem(s) : backward_problem(s);
   const int64_t taps = s.kernel_h * s.kernel_w;
   for (int64_t g = 0; g < s.groups; ++g) {
-    const Kernels k{w + g * p.out_channels * p.in_channels * taps, taps, p.out_channels * taps, true};
+    const Kernels k{w + g * p.out_channels * p.in_channels * taps, taps, p.out_channels * taps,
+                    !scatter};
     correlate(p, dy + g * p.in_block / s.groups, k, nullptr, Activation::none, 0.f,
               dx + g * p.out_block / s.groups, static_cast<float*>(scratch));
   }
 }
 
-// ---- Weight gradient: dg = Gᵀ [Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ x B)] G, the transpose of the forward algorithm.
+// ---- Weight gradient: dg = Gᵀ [Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ x B)] G, the transpose of the forward
+// algorithm.
 namespace {
 
 constexpr int64_t kSweepBytes = int64_t{10} << 20;        // of transformed x and dy at a time
 constexpr int64_t kAccumulatorBytes = int64_t{24} << 20;  // of partial sums, one vector a product
 
 struct Sweep {
-  int64_t groups;       // lane groups transformed at a time
+  int64_t groups;           // lane groups transformed at a time
   int64_t x_step, dy_step;  // floats between points
   int64_t accumulators, sums;
 };
@@ -285,7 +393,8 @@ Sweep choose_sweep(const Problem& p, int vector) {
 
 int64_t gradient_floats(const Problem& p, int vector) {
   const Sweep s = choose_sweep(p, vector);
-  return kWinogradPoints * (s.x_step + s.dy_step + s.sums) + s.accumulators + p.out_channels * vector + 64;
+  return kWinogradPoints * (s.x_step + s.dy_step + s.sums) + s.accumulators +
+         p.out_channels * vector + 64;
 }
 
 void clear_idle(float* vectors, int64_t count, int64_t vector, int64_t valid) {
@@ -299,8 +408,9 @@ struct GradientBuffers {
 };
 
 // Transforms x and dy of lane groups [range) and, with db, adds up dy.
-void transform_sweep(const Problem& p, const Sweep& s, const std::vector<LaneGroup>& lanes, Range range,
-                     const float* x, const float* dy, const GradientBuffers& to, int vector) {
+void transform_sweep(const Problem& p, const Sweep& s, const std::vector<LaneGroup>& lanes,
+                     Range range, const float* x, const float* dy, const GradientBuffers& to,
+                     int vector) {
   const WinogradFns fns = winograd_fns(vector, p.kernel);
   const int64_t stride = range.size() * p.tiles() * vector;
   parallel_chunks(p.in_channels + p.out_channels, [&](int64_t i) {
@@ -310,19 +420,36 @@ void transform_sweep(const Problem& p, const Sweep& s, const std::vector<LaneGro
       const LaneGroup& lane = lanes[g];
       const int64_t at = c * stride + (g - range.begin) * p.tiles() * vector;
       if (is_x) {
-        const InputJob job{x + lane.block * p.in_block + lane.lane, p.in_h, p.in_w, p.pad_top, p.pad_left,
-                           kWinogradTile, p.tile(), p.tiles_w(), p.lanes, vector,
+        const InputJob job{x + lane.block * p.in_block + lane.lane,
+                           p.in_h,
+                           p.in_w,
+                           p.pad_top,
+                           p.pad_left,
+                           kWinogradTile,
+                           p.tile(),
+                           p.tiles_w(),
+                           p.lanes,
+                           vector,
                            p.tile() * p.in_w * p.lanes};
         transform_tiles(job, fns.input, {0, p.tiles()}, {c, c + 1}, to.x + at, s.x_step, 0);
         continue;
       }
       const float* from = dy + lane.block * p.out_block + lane.lane;
-      const InputJob job{from, p.out_h, p.out_w, 0, 0, static_cast<int>(p.tile()), p.tile(), p.tiles_w(),
-                         p.lanes, vector, p.tile() * p.out_w * p.lanes};
+      const InputJob job{from,
+                         p.out_h,
+                         p.out_w,
+                         0,
+                         0,
+                         static_cast<int>(p.tile()),
+                         p.tile(),
+                         p.tiles_w(),
+                         p.lanes,
+                         vector,
+                         p.tile() * p.out_w * p.lanes};
       transform_tiles(job, fns.gradient, {0, p.tiles()}, {c, c + 1}, to.dy + at, s.dy_step, 0);
       if (to.db) {
-        sum_positions(vector, from + c * p.out_h * p.out_w * p.lanes, 1, 0, p.out_h * p.out_w, p.lanes,
-                      to.db + c * vector);
+        sum_positions(vector, from + c * p.out_h * p.out_w * p.lanes, 1, 0, p.out_h * p.out_w,
+                      p.lanes, to.db + c * vector);
       }
     }
   });
@@ -338,7 +465,8 @@ void multiply_sweep(const Problem& p, const Sweep& s, const GradientPlan& plan, 
                     const GradientBuffers& b, int vector, bool first, bool last) {
   parallel_chunks(kWinogradPoints * plan.cuts, [&](int64_t chunk) {
     const int64_t point = chunk / plan.cuts;
-    const Range mine = piece(static_cast<int64_t>(plan.out_blocks.size()), plan.cuts, chunk % plan.cuts);
+    const Range mine =
+        piece(static_cast<int64_t>(plan.out_blocks.size()), plan.cuts, chunk % plan.cuts);
     int64_t offset[kMaxTilePositions] = {};
     for (int t = 0; t < kMaxTilePositions; ++t) offset[t] = t * positions * vector;
     GradTile tile{};
@@ -351,7 +479,9 @@ void multiply_sweep(const Problem& p, const Sweep& s, const GradientPlan& plan, 
       for (int64_t o = mine.begin; o < mine.end; ++o) {
         const Range out = plan.out_blocks[o];
         const int64_t count = out.size() * in.size();
-        tile.acc = b.acc + ((point * p.out_channels + out.begin) * p.in_channels + out.size() * in.begin) * vector;
+        tile.acc =
+            b.acc +
+            ((point * p.out_channels + out.begin) * p.in_channels + out.size() * in.begin) * vector;
         if (first) std::memset(tile.acc, 0, count * vector * sizeof(float));
         tile.dy = b.dy + point * s.dy_step + out.begin * positions * vector;
         tile.x = b.x + point * s.x_step + in.begin * positions * vector;
@@ -360,7 +490,8 @@ void multiply_sweep(const Problem& p, const Sweep& s, const GradientPlan& plan, 
         float sums[kMaxTileChannels * kMaxTilePositions];
         sum_lanes(vector, tile.acc, count, sums);
         float* to = b.sums + point * s.sums + out.begin * p.in_channels + in.begin;
-        for (int64_t i = 0; i < count; ++i) to[i / in.size() * p.in_channels + i % in.size()] = sums[i];
+        for (int64_t i = 0; i < count; ++i)
+          to[i / in.size() * p.in_channels + i % in.size()] = sums[i];
       }
     }
   });
@@ -380,7 +511,8 @@ void store_gradient(const Problem& p, const Sweep& s, const float* sums, float* 
   });
 }
 
-void gradient(const Problem& p, const float* x, const float* dy, float* dw, float* db, float* scratch) {
+void gradient(const Problem& p, const float* x, const float* dy, float* dw, float* db,
+              float* scratch) {
   const int vector = vector_lanes(p.lanes);
   const Sweep s = choose_sweep(p, vector);
   GradientBuffers b;
@@ -389,7 +521,8 @@ void gradient(const Problem& p, const float* x, const float* dy, float* dw, floa
   b.acc = b.dy + kWinogradPoints * s.dy_step;
   b.sums = b.acc + s.accumulators;
   b.db = db ? b.sums + kWinogradPoints * s.sums : nullptr;
-  for (int64_t point = 0; point < kWinogradPoints; ++point) {  // the last batch of pairs reads past the end
+  for (int64_t point = 0; point < kWinogradPoints;
+       ++point) {  // the last batch of pairs reads past the end
     std::memset(b.sums + (point + 1) * s.sums - kWinogradPairs, 0, kWinogradPairs * sizeof(float));
   }
   if (db) std::memset(b.db, 0, p.out_channels * vector * sizeof(float));
@@ -398,10 +531,12 @@ void gradient(const Problem& p, const float* x, const float* dy, float* dw, floa
   const int64_t in_limit = std::min<int64_t>(p.in_channels, 4);
   plan.in_blocks = even_pieces(p.in_channels, in_limit);
   plan.out_blocks = even_pieces(p.out_channels, max_tile_channels(static_cast<int>(in_limit)));
-  plan.cuts = std::clamp<int64_t>(p.out_channels / 128, 1, static_cast<int64_t>(plan.out_blocks.size()));
+  plan.cuts =
+      std::clamp<int64_t>(p.out_channels / 128, 1, static_cast<int64_t>(plan.out_blocks.size()));
   const std::vector<LaneGroup> lanes = lane_groups(p.batch, p.lanes, vector);
   const int64_t count = static_cast<int64_t>(lanes.size());
-  // The partial group goes first and alone: its idle lanes are cleared before anything else is added.
+  // The partial group goes first and alone: its idle lanes are cleared before anything else is
+  // added.
   const int64_t full = lanes.back().valid == vector ? count : count - 1;
   std::vector<Range> sweeps;
   if (full < count) sweeps.push_back({full, count});
@@ -422,8 +557,8 @@ void gradient(const Problem& p, const float* x, const float* dy, float* dw, floa
 
 }  // namespace
 
-void winograd_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw, float* db,
-                               void* scratch) {
+void winograd_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw,
+                               float* db, void* scratch) {
   const Problem p = forward_problem(s);
   const int64_t weights = p.out_channels * p.in_channels * s.kernel_h * s.kernel_w;
   for (int64_t g = 0; g < s.groups; ++g) {
@@ -433,8 +568,8 @@ void winograd_backward_weights(const ConvShape& s, const float* x, const float* 
 }
 
 bool winograd_possible(const ConvShape& s, Pass pass) {
-  const bool form = s.kernel_h == s.kernel_w && (s.kernel_h == 3 || s.kernel_h == 5) && s.stride_h == 1 &&
-                    s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
+  const bool form = s.kernel_h == s.kernel_w && (s.kernel_h == 3 || s.kernel_h == 5) &&
+                    s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
   if (!form || pass != Pass::backward_weights) return form;
   const int vector = vector_lanes(s.lanes);
   const Problem p = forward_problem(s);
@@ -443,19 +578,24 @@ bool winograd_possible(const ConvShape& s, Pass pass) {
 
 double winograd_advantage(const ConvShape& s, Pass pass) {
   const Problem p = pass == Pass::backward_data ? backward_problem(s) : forward_problem(s);
-  const Axis h{p.out_h, p.in_h, p.kernel, 1, 1, -p.pad_top}, w{p.out_w, p.in_w, p.kernel, 1, 1, -p.pad_left};
+  const Axis h{p.out_h, p.in_h, p.kernel, 1, 1, -p.pad_top},
+      w{p.out_w, p.in_w, p.kernel, 1, 1, -p.pad_left};
   double rows = 0, columns = 0;  // of (output, tap) pairs inside the image
   for (int64_t t = 0; t < p.kernel; ++t) {
     rows += double(h.outputs_of_tap(t).size());
     columns += double(w.outputs_of_tap(t).size());
   }
-  const double pairs = double(p.in_channels) * p.out_channels, tiles = double(p.tiles());
+  const bool scatter = pass == Pass::backward_data && prefers_scatter(s);
+  const double pairs = double(p.in_channels) * p.out_channels;
+  const double tiles = double(scatter ? scatter_problem(s).tiles() : p.tiles());
   const double groups = double(ceil_div(s.batch, vector_lanes(s.lanes)));
   // Vector operations: 36 products a tile and pair, and the measured cost of the transforms.
   const double direct = groups * rows * columns * pairs + pairs * p.kernel * p.kernel;
   double ours = groups * tiles * kWinogradPoints * pairs * 1.08;
   if (pass == Pass::backward_weights) {
     ours += groups * tiles * (170.0 * p.in_channels + 130.0 * p.out_channels) + pairs * 36 * 10;
+  } else if (scatter) {
+    ours += groups * tiles * (130.0 * p.in_channels + 350.0 * p.out_channels) + pairs * 60;
   } else {
     ours += groups * tiles * (170.0 * p.in_channels + 200.0 * p.out_channels) + pairs * 60;
   }
@@ -464,7 +604,8 @@ double winograd_advantage(const ConvShape& s, Pass pass) {
 
 size_t winograd_scratch_bytes(const ConvShape& s, Pass pass) {
   const Problem p = forward_problem(s);
-  if (pass == Pass::backward_weights) return gradient_floats(p, vector_lanes(s.lanes)) * sizeof(float);
+  if (pass == Pass::backward_weights)
+    return gradient_floats(p, vector_lanes(s.lanes)) * sizeof(float);
   return kWinogradPoints * p.in_channels * p.out_channels * sizeof(float);
 }
 

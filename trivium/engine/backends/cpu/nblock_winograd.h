@@ -7,8 +7,8 @@
 
 namespace trivium::cpu::nblock {
 
-/// Whether the shape has a Winograd form: 3x3 or 5x5, stride and dilation 1 (and, for the weight gradient,
-/// partial sums that fit a modest scratch).
+/// Whether the shape has a Winograd form: 3x3 or 5x5, stride and dilation 1 (and, for the weight
+/// gradient, partial sums that fit a modest scratch).
 bool winograd_possible(const ConvShape& shape, Pass pass);
 /// Modelled time of Winograd over that of the direct kernel; below 1 it wins.
 double winograd_advantage(const ConvShape& shape, Pass pass);

@@ -60,8 +60,8 @@ HWY_INLINE void gradient_1d(D d, const V (&y)[kOut], V (&m)[6]) {
   m[5] = y[kOut - 1];
 }
 
-// Rows outside the image read zeros; columns outside it are not read at all. One branch a column, none a
-// pixel: borders repeat with every tile row, so those branches predict.
+// Rows outside the image read zeros; columns outside it are not read at all. One branch a column,
+// none a pixel: borders repeat with every tile row, so those branches predict.
 alignas(64) constexpr float kZeroRow[kWinogradTile * 16] = {};
 
 template <int kSize>
@@ -111,7 +111,8 @@ void output_transform(const WinogradTile& t) {
     const int64_t row = 6 * t.point_step;
     V column[kOut];
     output_1d<kOut>(d, hn::LoadU(d, m), hn::LoadU(d, m + row), hn::LoadU(d, m + 2 * row),
-                    hn::LoadU(d, m + 3 * row), hn::LoadU(d, m + 4 * row), hn::LoadU(d, m + 5 * row), column);
+                    hn::LoadU(d, m + 3 * row), hn::LoadU(d, m + 4 * row), hn::LoadU(d, m + 5 * row),
+                    column);
 #pragma GCC unroll 4
     for (int i = 0; i < kOut; ++i) half[i][j] = column[i];
   }
@@ -131,6 +132,50 @@ void output_transform(const WinogradTile& t) {
                                              : hn::IfThenElse(negative, hn::Mul(v, slope), v);
       }
       hn::StoreU(v, d, t.to + i * t.row_stride + j * t.col_stride);
+    }
+  }
+}
+
+// B of six values.
+template <class D, class V>
+HWY_INLINE void scatter_1d(D d, V m0, V m1, V m2, V m3, V m4, V m5, V (&y)[6]) {
+  const auto two = hn::Set(d, 2.f), four = hn::Set(d, 4.f), five = hn::Set(d, 5.f);
+  const auto sum1 = hn::Add(m1, m2), dif1 = hn::Sub(m1, m2);
+  const auto sum2 = hn::Add(m3, m4), dif2 = hn::Sub(m3, m4);
+  y[0] = hn::Mul(four, m0);
+  y[1] = hn::NegMulAdd(two, dif2, hn::Mul(four, hn::Sub(m5, dif1)));
+  y[2] = hn::NegMulAdd(five, m0, hn::NegMulAdd(four, sum1, hn::Neg(sum2)));
+  y[3] = hn::MulAdd(two, dif2, hn::NegMulAdd(five, m5, dif1));
+  y[4] = hn::Add(m0, hn::Add(sum1, sum2));
+  y[5] = m5;
+}
+
+template <class D>
+void scatter_transform(const WinogradTile& t) {
+  const D d;
+  using V = hn::Vec<D>;
+  V half[6][6];
+#pragma GCC unroll 6
+  for (int j = 0; j < 6; ++j) {
+    const float* m = t.from + j * t.point_step;
+    const int64_t row = 6 * t.point_step;
+    V column[6];
+    scatter_1d(d, hn::LoadU(d, m), hn::LoadU(d, m + row), hn::LoadU(d, m + 2 * row),
+               hn::LoadU(d, m + 3 * row), hn::LoadU(d, m + 4 * row), hn::LoadU(d, m + 5 * row),
+               column);
+#pragma GCC unroll 6
+    for (int i = 0; i < 6; ++i) half[i][j] = column[i];
+  }
+#pragma GCC unroll 6
+  for (int i = 0; i < 6; ++i) {
+    if (i < t.row_lo || i >= t.row_hi) continue;
+    V y[6];
+    scatter_1d(d, half[i][0], half[i][1], half[i][2], half[i][3], half[i][4], half[i][5], y);
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; ++j) {
+      if (j < t.col_lo || j >= t.col_hi) continue;
+      float* to = t.to + i * t.row_stride + j * t.col_stride;
+      hn::StoreU(hn::Add(hn::LoadU(d, to), y[j]), d, to);
     }
   }
 }
@@ -168,8 +213,11 @@ using WinogradTag = hn::FixedTag<float, (kLanes < kWinogradWidth ? kLanes : kWin
 
 template <class D>
 WinogradFns fns_of(int kernel) {
-  if (kernel == 3) return {&input_transform<D>, &output_transform<D, 4>, &gradient_transform<D, 4>};
-  return {&input_transform<D>, &output_transform<D, 2>, &gradient_transform<D, 2>};
+  if (kernel == 3)
+    return {&input_transform<D>, &output_transform<D, 4>, &gradient_transform<D, 4>,
+            &scatter_transform<D>};
+  return {&input_transform<D>, &output_transform<D, 2>, &gradient_transform<D, 2>,
+          &scatter_transform<D>};
 }
 WinogradFns FnsFor(int vector, int kernel) {
   if (vector >= 16) return fns_of<WinogradTag<16>>(kernel);
@@ -252,7 +300,9 @@ void weights_gradient_of(const float* du, int64_t du_step, float* dg) {
   }
 }
 
-void Weights(int kernel, const float* g, float* u) { kernel == 3 ? weights_of<3>(g, u) : weights_of<5>(g, u); }
+void Weights(int kernel, const float* g, float* u) {
+  kernel == 3 ? weights_of<3>(g, u) : weights_of<5>(g, u);
+}
 void WeightsGradient(int kernel, const float* du, int64_t du_step, float* dg) {
   kernel == 3 ? weights_gradient_of<3>(du, du_step, dg) : weights_gradient_of<5>(du, du_step, dg);
 }
@@ -267,8 +317,12 @@ HWY_EXPORT(FnsFor);
 HWY_EXPORT(Weights);
 HWY_EXPORT(WeightsGradient);
 
-WinogradFns winograd_fns(int vector, int kernel) { return HWY_DYNAMIC_DISPATCH(FnsFor)(vector, kernel); }
-void winograd_weights(int kernel, const float* g, float* u) { HWY_DYNAMIC_DISPATCH(Weights)(kernel, g, u); }
+WinogradFns winograd_fns(int vector, int kernel) {
+  return HWY_DYNAMIC_DISPATCH(FnsFor)(vector, kernel);
+}
+void winograd_weights(int kernel, const float* g, float* u) {
+  HWY_DYNAMIC_DISPATCH(Weights)(kernel, g, u);
+}
 void winograd_weights_gradient(int kernel, const float* du, int64_t du_step, float* dg) {
   HWY_DYNAMIC_DISPATCH(WeightsGradient)(kernel, du, du_step, dg);
 }

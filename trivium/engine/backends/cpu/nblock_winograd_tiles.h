@@ -1,6 +1,6 @@
-// Transforms of the Winograd convolutions F(4x4, 3x3) and F(2x2, 5x5): both have 6x6 tiles on the points
-// 0, ±1, ±2, ∞, so they share the input transform. Lavin & Gray, "Fast algorithms for convolutional neural
-// networks" (2016), sections 4 and 5. Internal to nblock_winograd.cc.
+// Transforms of the Winograd convolutions F(4x4, 3x3) and F(2x2, 5x5): both have 6x6 tiles on the
+// points 0, ±1, ±2, ∞, so they share the input transform. Lavin & Gray, "Fast algorithms for
+// convolutional neural networks" (2016), sections 4 and 5. Internal to nblock_winograd.cc.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@ constexpr int kWinogradTile = 6;     // of inputs
 constexpr int kWinogradPoints = 36;  // products a tile and channel pair
 
 /// One tile of one channel. The image side is `image` with the strides of rows and columns; only
-/// [row_lo, row_hi) x [col_lo, col_hi) of the tile exists. The transformed side has `point_step` floats
-/// between the 36 values.
+/// [row_lo, row_hi) x [col_lo, col_hi) of the tile exists. The transformed side has `point_step`
+/// floats between the 36 values.
 struct WinogradTile {
   const float* from;
   float* to;
@@ -27,9 +27,10 @@ struct WinogradTile {
 using WinogradFn = void (*)(const WinogradTile&);
 
 /// input: to = Bᵀ d B for the 6x6 inputs. output: y = act(Aᵀ m A + bias), m the 36 products, y of
-/// (7 - kernel)². gradient: to = A dy Aᵀ.
+/// (7 - kernel)². gradient: to = A dy Aᵀ. scatter: to += B m Bᵀ, onto the 6x6 inputs of the tile;
+/// the adjoint of input.
 struct WinogradFns {
-  WinogradFn input, output, gradient;
+  WinogradFn input, output, gradient, scatter;
 };
 WinogradFns winograd_fns(int vector, int kernel);
 
