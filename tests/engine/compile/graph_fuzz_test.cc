@@ -97,7 +97,7 @@ class RandomGraph {
       case 6: return same_shape(x, [](Value a, Value b) { return ops::maximum(a, b); });
       case 7: return ops::select(ops::greater(x, graph.constant(0.1)), x, ops::neg(x));
       case 8: return x + parameter({x.shape().rank() ? x.shape()[-1] : 1});
-      case 9: return ops::sum(x, {number_axis(x)}, number(2) == 0);
+      case 9: return x.shape().rank() ? ops::sum(x, {number_axis(x)}, number(2) == 0) : ops::exp(x);
       case 10: return ops::mean(x);
       case 11: return x.shape().rank() ? ops::softmax(x, number_axis(x)) : Value{};
       case 12: return ops::reshape(x, {x.shape().count()});

@@ -12,11 +12,7 @@
 #include "trivium/engine/compile/passes/passes.h"
 #include "trivium/engine/core/log.h"
 #include "trivium/engine/core/parallel.h"
-#if __has_include("trivium/engine/graph/text.h")
 #include "trivium/engine/graph/text.h"
-#else
-namespace trivium { inline std::string to_text(const Graph&) { return ""; } }
-#endif
 
 namespace trivium::compile {
 namespace {
