@@ -2,6 +2,7 @@
 #include "trivium/engine/backends/cpu/nblock_conv.h"
 
 #include <gtest/gtest.h>
+#include <hwy/highway.h>
 
 #include <string>
 
@@ -234,6 +235,26 @@ TEST(NblockConv, GivesTheSameBitsForAnyThreadCount) {
     EXPECT_EQ(one.db, three.db);
   }
   set_threads(before);
+}
+
+// Makes every kernel run at one SIMD level; 0 restores what the CPU has.
+void use_level(int64_t level) {
+  hwy::SetSupportedTargetsForTest(level);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+TEST(NblockConv, NarrowerSimdLevelsMatchToo) {
+  std::mt19937 rng(79);
+  for (int64_t level : {HWY_AVX2, HWY_SCALAR}) {
+    if (level == HWY_AVX2 && !(hwy::SupportedTargets() & HWY_AVX2)) continue;
+    use_level(level);
+    EXPECT_EQ(vector_lanes(16), level == HWY_AVX2 ? 8 : 1);
+    expect_matches_reference(make(19, 1, 5, 14, 9, 10, 5, 5, 1, 2, 1, 16), rng);
+    expect_matches_reference(make(3, 2, 6, 8, 12, 9, 3, 3, 2, 1, 1, 4), rng);
+    expect_winograd_is_accurate(make(11, 1, 9, 13, 10, 9, 5, 5, 1, 0, 1, 16), rng);
+    expect_winograd_is_accurate(make(5, 1, 9, 13, 7, 9, 3, 3, 1, 1, 1, 8), rng);
+    use_level(0);
+  }
 }
 
 TEST(NblockConv, RefusesInconsistentShapes) {
