@@ -1,4 +1,5 @@
-// The list of backends by name. Registered explicitly, before any plan is made; read by the compiler.
+// The list of backends by name. Registered explicitly, before any plan is made; read by the
+// compiler.
 #include "trivium/engine/run/backend.h"
 
 #include <map>
@@ -28,8 +29,8 @@ Backend& backend(const std::string& name) {
   if (at != r.by_name.end()) return *at->second;
   std::vector<std::string> names;
   for (const auto& [known, unused] : r.by_name) names.push_back(known);
-  environment_error("backend \"{}\": this program has {}; name one of them or register it first", name,
-                    names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
+  environment_error("backend \"{}\": this program has {}; name one of them or register it first",
+                    name, names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
 }
 
 void register_backend(Backend* backend) {

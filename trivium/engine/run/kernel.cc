@@ -1,5 +1,5 @@
-// Formats in numbers: what a logical shape becomes in memory. The one idea: a blocked format is a plain
-// row-major array of another shape, so buffers, views and copies need only `physical()`.
+// Formats in numbers: what a logical shape becomes in memory. The one idea: a blocked format is a
+// plain row-major array of another shape, so buffers, views and copies need only `physical()`.
 #include "trivium/engine/run/kernel.h"
 
 #include "trivium/engine/core/error.h"
@@ -13,9 +13,12 @@ int64_t blocks_of(int64_t size, int64_t lanes) { return (size + lanes - 1) / lan
 
 std::string Format::text() const {
   switch (kind) {
-    case plain: return "plain";
-    case nblock: return fmt::format("n{}", lanes);
-    case channels: return fmt::format("c{}", lanes);
+    case plain:
+      return "plain";
+    case nblock:
+      return fmt::format("n{}", lanes);
+    case channels:
+      return fmt::format("c{}", lanes);
   }
   internal_error("format of kind {}", static_cast<int>(kind));
 }
@@ -31,7 +34,9 @@ Shape TensorDesc::physical() const {
   return out;
 }
 
-size_t TensorDesc::bytes() const { return static_cast<size_t>(physical().count()) * size_of(dtype); }
+size_t TensorDesc::bytes() const {
+  return static_cast<size_t>(physical().count()) * size_of(dtype);
+}
 
 std::vector<const KernelEntry*> KernelTable::of(const std::string& op) const {
   std::vector<const KernelEntry*> found;

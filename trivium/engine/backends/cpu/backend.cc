@@ -1,5 +1,5 @@
-// Puts the kernel families together and measures the machine once: a few milliseconds of multiply-adds
-// and of copying, enough to rank formats, not to quote.
+// Puts the kernel families together and measures the machine once: a few milliseconds of
+// multiply-adds and of copying, enough to rank formats, not to quote.
 #include "trivium/engine/backends/cpu/backend.h"
 
 #include <chrono>
@@ -14,7 +14,9 @@ namespace trivium::cpu {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// The best of several runs, in seconds: interruptions only ever slow one down.
 template <typename Body>
@@ -31,9 +33,11 @@ double best_of(int runs, Body&& body) {
 /// A product of 96 × 128 × 256 stays in the L2 cache: 6.3 Mflop, about 60 µs.
 double probe_gflops() {
   GemmShape s{.m = 96, .n = 128, .k = 256, .lda = 256, .ldb = 128, .ldc = 128};
-  std::vector<float> a(s.m * s.k, 1.0f), b(s.k * s.n, 1.0f), c(s.m * s.n), scratch(gemm_scratch_bytes(s, 4) / 4);
+  std::vector<float> a(s.m * s.k, 1.0f), b(s.k * s.n, 1.0f), c(s.m * s.n),
+      scratch(gemm_scratch_bytes(s, 4) / 4);
   const double t = best_of(8, [&] {
-    gemm(s, a.data(), b.data(), static_cast<const float*>(nullptr), c.data(), scratch.data(), false);
+    gemm(s, a.data(), b.data(), static_cast<const float*>(nullptr), c.data(), scratch.data(),
+         false);
   });
   return 2.0 * static_cast<double>(s.m * s.n * s.k) / t / 1e9;
 }
@@ -55,17 +59,17 @@ run::Machine probe() {
   m.gflops_per_thread = std::clamp(probe_gflops(), 1.0, 1000.0);
   m.gbytes_per_second = std::clamp(probe_bandwidth(), 1.0, 2000.0);
   m.step_microseconds = 0.3;
-  m.name = fmt::format("cpu, {} threads, {:.0f} GFLOP/s a thread, {:.0f} GB/s", threads(), m.gflops_per_thread,
-                       m.gbytes_per_second);
+  m.name = fmt::format("cpu, {} threads, {:.0f} GFLOP/s a thread, {:.0f} GB/s", threads(),
+                       m.gflops_per_thread, m.gbytes_per_second);
   return m;
 }
 
 class CpuBackend final : public run::Backend {
  public:
   CpuBackend() {
-    for (auto add : {register_elementwise, register_reduce, register_matmul, register_conv, register_pool,
-                     register_lrn, register_norm, register_softmax, register_loss, register_shape,
-                     register_index, register_random, register_reorder})
+    for (auto add : {register_elementwise, register_reduce, register_matmul, register_conv,
+                     register_pool, register_lrn, register_norm, register_softmax, register_loss,
+                     register_shape, register_index, register_random, register_reorder})
       add(kernels_);
   }
   const std::string& name() const override { return name_; }

@@ -1,7 +1,9 @@
-// conv, conv_bwd_data, conv_bwd_weights. Three ways: batch-blocked (training), oneDNN with its own formats
-// inside the kernel (small batches), unrolled columns (other ranks, float64).
+// conv, conv_bwd_data, conv_bwd_weights. Three ways: batch-blocked, direct or Winograd (training),
+// oneDNN with its own formats inside the kernel (small batches), unrolled columns (other ranks,
+// float64).
 #include "trivium/engine/backends/cpu/im2col.h"
 #include "trivium/engine/backends/cpu/nblock_conv.h"
+#include "trivium/engine/backends/cpu/nblock_winograd.h"
 #include "trivium/engine/backends/cpu/onednn.h"
 #include "trivium/engine/backends/cpu/support.h"
 #include "trivium/engine/ops/geometry.h"
@@ -12,7 +14,9 @@ namespace {
 enum class Pass { forward, backward_data, backward_weights };
 
 Pass pass_of(const KernelRequest& r) {
-  return r.op == "conv" ? Pass::forward : r.op == "conv_bwd_data" ? Pass::backward_data : Pass::backward_weights;
+  return r.op == "conv"            ? Pass::forward
+         : r.op == "conv_bwd_data" ? Pass::backward_data
+                                   : Pass::backward_weights;
 }
 
 /// The three shapes of a convolution, whichever of them are operands.
@@ -22,9 +26,12 @@ struct Roles {
 Roles roles_of(const KernelRequest& r) {
   const Shape *a = &r.in[0].shape, *b = &r.in[1].shape, *out = &r.out[0].shape;
   switch (pass_of(r)) {
-    case Pass::forward: return {a, b, out};
-    case Pass::backward_data: return {out, b, a};
-    default: return {a, out, b};
+    case Pass::forward:
+      return {a, b, out};
+    case Pass::backward_data:
+      return {out, b, a};
+    default:
+      return {a, out, b};
   }
 }
 
@@ -48,12 +55,14 @@ double flops_of(const KernelRequest& r) {
 
 bool has_bias(const KernelRequest& r) { return pass_of(r) == Pass::forward && r.in.size() > 2; }
 
-// ---- oneDNN on plain operands --------------------------------------------------------------------
+// ---- oneDNN on plain operands
+// --------------------------------------------------------------------
 
 onednn::Pass library_pass(Pass pass) { return static_cast<onednn::Pass>(pass); }
 
 onednn::ConvSizes library_sizes(const ConvGeometry& g) {
-  onednn::ConvSizes s{g.n, g.c, g.in[0], g.in[1], g.o, g.out[0], g.out[1], g.kernel[0], g.kernel[1]};
+  onednn::ConvSizes s{g.n,      g.c,      g.in[0],     g.in[1],    g.o,
+                      g.out[0], g.out[1], g.kernel[0], g.kernel[1]};
   s.stride_h = g.strides[0], s.stride_w = g.strides[1];
   s.dilation_h = g.dilations[0], s.dilation_w = g.dilations[1];
   s.pad_top = g.begin[0], s.pad_left = g.begin[1];
@@ -71,31 +80,36 @@ struct LibraryConv {
 };
 
 std::optional<Placement> place_library(const KernelRequest& r, Format family, std::string& reason) {
-  if (family.kind != Format::plain) reason = "works on plain operands only";
-  else if (r.in[0].dtype != DType::f32) reason = "computes in float32 only";
-  else if (r.in[0].shape.rank() != 4) reason = "two spatial axes only";
-  else reason = onednn::Conv::declines(library_pass(pass_of(r)), library_sizes(geometry_of(r)), has_bias(r),
-                                       wants_relu(*r.attrs));
+  if (family.kind != Format::plain)
+    reason = "works on plain operands only";
+  else if (r.in[0].dtype != DType::f32)
+    reason = "computes in float32 only";
+  else if (r.in[0].shape.rank() != 4)
+    reason = "two spatial axes only";
+  else
+    reason = onednn::Conv::declines(library_pass(pass_of(r)), library_sizes(geometry_of(r)),
+                                    has_bias(r), wants_relu(*r.attrs));
   if (!reason.empty()) return std::nullopt;
   return plain_placement(r, predict_us(r, flops_of(r), 0.45));
 }
 
 Kernel build_library(const KernelRequest& r) {
-  auto conv = onednn::Conv::make(library_pass(pass_of(r)), library_sizes(geometry_of(r)), has_bias(r),
-                                 wants_relu(*r.attrs));
+  auto conv = onednn::Conv::make(library_pass(pass_of(r)), library_sizes(geometry_of(r)),
+                                 has_bias(r), wants_relu(*r.attrs));
   const size_t scratch = conv->scratch_bytes();
   return kernel_of(r.op + ":onednn", LibraryConv{std::move(conv), has_bias(r)}, scratch);
 }
 
-// ---- unrolled columns ----------------------------------------------------------------------------
+// ---- unrolled columns
+// ----------------------------------------------------------------------------
 
 template <typename T>
 struct Columns {
   ColumnConv<T> conv;
   bool bias;
   void run(const KernelArgs& args) const {
-    conv.run(input<T>(args, 0), input<T>(args, 1), bias ? input<T>(args, 2) : nullptr, output<T>(args),
-             args.scratch);
+    conv.run(input<T>(args, 0), input<T>(args, 1), bias ? input<T>(args, 2) : nullptr,
+             output<T>(args), args.scratch);
   }
 };
 
@@ -115,7 +129,10 @@ Kernel build_columns(const KernelRequest& r) {
   });
 }
 
-// ---- batch-blocked -------------------------------------------------------------------------------
+// ---- batch-blocked: direct and Winograd
+// ----------------------------------------------------------
+
+using nblock::Algorithm;
 
 nblock::ConvShape blocked_shape(const ConvGeometry& g, int lanes) {
   nblock::ConvShape s;
@@ -129,40 +146,73 @@ nblock::ConvShape blocked_shape(const ConvGeometry& g, int lanes) {
   return s;
 }
 
+nblock::Pass blocked_pass(Pass pass) { return static_cast<nblock::Pass>(pass); }
+
 struct BlockedConv {
   Pass pass;
   nblock::ConvShape shape;
   bool bias, relu;
+  Algorithm algorithm;
   void run(const KernelArgs& args) const {
     const float *a = input<float>(args, 0), *b = input<float>(args, 1);
     float* out = output<float>(args);
     if (pass == Pass::forward)
       nblock::conv_forward(shape, a, b, bias ? input<float>(args, 2) : nullptr,
-                           relu ? nblock::Activation::relu : nblock::Activation::none, 0.0f, out, args.scratch);
-    else if (pass == Pass::backward_data) nblock::conv_backward_data(shape, a, b, out, args.scratch);
-    else nblock::conv_backward_weights(shape, a, b, out, nullptr, args.scratch);
+                           relu ? nblock::Activation::relu : nblock::Activation::none, 0.0f, out,
+                           args.scratch, algorithm);
+    else if (pass == Pass::backward_data)
+      nblock::conv_backward_data(shape, a, b, out, args.scratch, algorithm);
+    else
+      nblock::conv_backward_weights(shape, a, b, out, nullptr, args.scratch, algorithm);
   }
 };
 
-std::optional<Placement> place_blocked(const KernelRequest& r, Format family, std::string& reason) {
-  if (family.kind != Format::nblock) reason = "batch-blocked operands only";
-  else if (r.in[0].dtype != DType::f32) reason = "computes in float32 only";
-  else if (r.in[0].shape.rank() != 4) reason = "two spatial axes only";
+std::optional<Placement> place_blocked(const KernelRequest& r, Format family, Algorithm algorithm,
+                                       std::string& reason) {
+  if (family.kind != Format::nblock)
+    reason = "batch-blocked operands only";
+  else if (r.in[0].dtype != DType::f32)
+    reason = "computes in float32 only";
+  else if (r.in[0].shape.rank() != 4)
+    reason = "two spatial axes only";
+  else if (has_empty(r))
+    reason = "an operand is empty";
   if (!reason.empty()) return std::nullopt;
+  const nblock::ConvShape shape = blocked_shape(geometry_of(r), family.lanes);
+  if (algorithm == Algorithm::winograd &&
+      !nblock::winograd_possible(shape, blocked_pass(pass_of(r)))) {
+    reason = "3x3 and 5x5 at stride 1 only";
+    return std::nullopt;
+  }
   Placement p = plain_placement(r, 0);
   p.in[0] = family;
   (pass_of(r) == Pass::backward_weights ? p.in[1] : p.out[0]) = family;
   const int64_t n = std::max<int64_t>(1, r.in[0].shape[0]);
-  const double padding = static_cast<double>(ceil_div(n, family.lanes) * family.lanes) / static_cast<double>(n);
+  const double padding =
+      static_cast<double>(ceil_div(n, family.lanes) * family.lanes) / static_cast<double>(n);
   p.microseconds = predict_us(r, flops_of(r) * padding, 0.85);
+  // Winograd has to be a tenth faster by its model before its rounding is worth it.
+  if (algorithm == Algorithm::winograd)
+    p.microseconds *= nblock::winograd_advantage(shape, blocked_pass(pass_of(r))) / 0.9;
   return p;
 }
 
-Kernel build_blocked(const KernelRequest& r) {
+Kernel build_blocked(const KernelRequest& r, Algorithm algorithm) {
   const Pass pass = pass_of(r);
   const nblock::ConvShape shape = blocked_shape(geometry_of(r), r.in[0].format.lanes);
-  const size_t scratch = nblock::conv_scratch_bytes(shape, static_cast<nblock::Pass>(pass));
-  return kernel_of(r.op + ":nblock", BlockedConv{pass, shape, has_bias(r), wants_relu(*r.attrs)}, scratch);
+  const size_t scratch = nblock::conv_scratch_bytes(shape, blocked_pass(pass), algorithm);
+  return kernel_of(r.op + (algorithm == Algorithm::winograd ? ":winograd" : ":nblock"),
+                   BlockedConv{pass, shape, has_bias(r), wants_relu(*r.attrs), algorithm}, scratch);
+}
+
+KernelEntry blocked_entry(const std::string& op, const char* name, Algorithm algorithm) {
+  return {op,
+          op + name,
+          [=](const KernelRequest& r, Format f, std::string& reason) {
+            return place_blocked(r, f, algorithm, reason);
+          },
+          [=](const KernelRequest& r) { return build_blocked(r, algorithm); },
+          {}};
 }
 
 }  // namespace
@@ -170,9 +220,14 @@ Kernel build_blocked(const KernelRequest& r) {
 void register_conv(KernelTable& table) {
   for (const char* op : {"conv", "conv_bwd_data", "conv_bwd_weights"}) {
     const std::string name = op;
-    table.add({name, name + ":nblock", place_blocked, build_blocked, {}});
+    table.add(blocked_entry(name, ":nblock", Algorithm::direct));
+    table.add(blocked_entry(name, ":winograd", Algorithm::winograd));
     table.add({name, name + ":onednn", place_library, build_library, {}});
-    table.add({name, name + ":columns", place_plain(columns_supported, flops_of, 0.3), build_columns, {}});
+    table.add({name,
+               name + ":columns",
+               place_plain(columns_supported, flops_of, 0.3),
+               build_columns,
+               {}});
   }
 }
 

@@ -1,6 +1,6 @@
-// Elementwise ops and fused groups: every one becomes a bytecode Program over the memory of its output.
-// A batch-blocked output is the space [blocks, rest…, lanes]; operands without the batch have stride 0
-// along blocks and lanes.
+// Elementwise ops and fused groups: every one becomes a bytecode Program over the memory of its
+// output. A batch-blocked output is the space [blocks, rest…, lanes]; operands without the batch
+// have stride 0 along blocks and lanes.
 #include "trivium/engine/backends/cpu/bytecode.h"
 #include "trivium/engine/backends/cpu/strided_copy.h"
 #include "trivium/engine/backends/cpu/support.h"
@@ -29,7 +29,8 @@ struct Elementwise {
 };
 
 Kernel compiled(const KernelRequest& r, const Program& program) {
-  const std::string format = r.out[0].format.kind == Format::plain ? "" : ":" + r.out[0].format.text();
+  const std::string format =
+      r.out[0].format.kind == Format::plain ? "" : ":" + r.out[0].format.text();
   return kernel_of(r.op + format, std::make_shared<const Elementwise>(ElementwiseKernel(program)));
 }
 
@@ -40,15 +41,20 @@ std::string supported(const KernelRequest& r) {
   return numeric_only(r);
 }
 
-/// Plain: everything plain. Batch-blocked: operands of the output's rank whose axis 0 is the batch join.
-std::optional<Placement> place(const KernelRequest& r, Format family, std::string& reason, double operations) {
+/// Plain: everything plain. Batch-blocked: operands of the output's rank whose axis 0 is the batch
+/// join.
+std::optional<Placement> place(const KernelRequest& r, Format family, std::string& reason,
+                               double operations) {
   reason = supported(r);
-  if (reason.empty() && family.kind == Format::channels) reason = "plain or batch-blocked operands only";
+  if (reason.empty() && family.kind == Format::channels)
+    reason = "plain or batch-blocked operands only";
   const Shape& shape = r.out[0].shape;
-  if (reason.empty() && family.kind == Format::nblock && (shape.rank() < 1 || shape.rank() >= Shape::kMaxRank))
+  if (reason.empty() && family.kind == Format::nblock &&
+      (shape.rank() < 1 || shape.rank() >= Shape::kMaxRank))
     reason = fmt::format("no batch axis to block in {}", shape.text());
   if (!reason.empty()) return std::nullopt;
-  Placement p = plain_placement(r, predict_us(r, operations * static_cast<double>(shape.count()), 0.08));
+  Placement p =
+      plain_placement(r, predict_us(r, operations * static_cast<double>(shape.count()), 0.08));
   if (family.kind == Format::nblock) {
     p.out.assign(r.out.size(), family);
     for (size_t i = 0; i < r.in.size(); ++i)
@@ -57,8 +63,8 @@ std::optional<Placement> place(const KernelRequest& r, Format family, std::strin
   return p;
 }
 
-KernelEntry entry_of(const std::string& op, std::function<double(const KernelRequest&)> operations, BuildFn build,
-                     int in_place_inputs, int in_place_outputs = 1) {
+KernelEntry entry_of(const std::string& op, std::function<double(const KernelRequest&)> operations,
+                     BuildFn build, int in_place_inputs, int in_place_outputs = 1) {
   KernelEntry e{op, op, nullptr, std::move(build), {}};
   e.place = [operations](const KernelRequest& r, Format family, std::string& reason) {
     return place(r, family, reason, operations(r));
@@ -71,10 +77,23 @@ KernelEntry entry_of(const std::string& op, std::function<double(const KernelReq
 /// Operations one element costs, in units of a multiply.
 double weight_of(ScalarOp op) {
   switch (op) {
-    case ScalarOp::exp: case ScalarOp::log: case ScalarOp::log1p: case ScalarOp::expm1: case ScalarOp::sin:
-    case ScalarOp::cos: case ScalarOp::tan: case ScalarOp::tanh: case ScalarOp::sigmoid: case ScalarOp::erf:
-    case ScalarOp::softplus: case ScalarOp::pow: case ScalarOp::mod: case ScalarOp::atan2: return 10;
-    default: return 1;
+    case ScalarOp::exp:
+    case ScalarOp::log:
+    case ScalarOp::log1p:
+    case ScalarOp::expm1:
+    case ScalarOp::sin:
+    case ScalarOp::cos:
+    case ScalarOp::tan:
+    case ScalarOp::tanh:
+    case ScalarOp::sigmoid:
+    case ScalarOp::erf:
+    case ScalarOp::softplus:
+    case ScalarOp::pow:
+    case ScalarOp::mod:
+    case ScalarOp::atan2:
+      return 10;
+    default:
+      return 1;
   }
 }
 
@@ -120,12 +139,15 @@ double group_operations(const KernelRequest& r) {
 void register_elementwise(KernelTable& table) {
   for (const ScalarOpInfo& info : scalar_ops()) {
     const ScalarOp op = info.op;
-    table.add(entry_of(info.name, [op](const KernelRequest&) { return weight_of(op); },
-                       [op](const KernelRequest& r) { return build_scalar(r, op); }, info.arity));
+    table.add(entry_of(
+        info.name, [op](const KernelRequest&) { return weight_of(op); },
+        [op](const KernelRequest& r) { return build_scalar(r, op); }, info.arity));
   }
   const auto one = [](const KernelRequest&) { return 1.0; };
   table.add(entry_of("cast", one, build_cast, 1));
-  table.add(entry_of("add_n", [](const KernelRequest& r) { return static_cast<double>(r.in.size()); }, build_add_n, 16));
+  table.add(entry_of(
+      "add_n", [](const KernelRequest& r) { return static_cast<double>(r.in.size()); }, build_add_n,
+      16));
   table.add(entry_of("elementwise_group", group_operations, build_group, 32, 16));
 }
 

@@ -1,5 +1,6 @@
-// Register-tiled matrix product. b is packed once into panels of a few vectors [k][panel]; a tile keeps
-// rows × panel accumulators in registers and walks a block of k. Work is split by the shape alone.
+// Register-tiled matrix product. b is packed once into panels of a few vectors [k][panel]; a tile
+// keeps rows × panel accumulators in registers and walks a block of k. Work is split by the shape
+// alone.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trivium/engine/backends/cpu/gemm.cc"
 #include "hwy/foreach_target.h"
@@ -18,8 +19,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // 32 vector registers allow tiles of 24 accumulators, 16 allow 12.
 constexpr int kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
-constexpr int64_t kBlockK = 256;   // a panel block of 64 columns is then 64 KiB: half of it stays in L1
-constexpr int64_t kBlockM = 96;    // rows of a chunk: a block of a [96, 256] stays in L2
+constexpr int64_t kBlockK =
+    256;  // a panel block of 64 columns is then 64 KiB: half of it stays in L1
+constexpr int64_t kBlockM = 96;  // rows of a chunk: a block of a [96, 256] stays in L2
 
 constexpr int rows_of_tile(int vectors) {
   if (HWY_TARGET == HWY_AVX3) return vectors == 4 ? 6 : vectors == 3 ? 8 : 12;
@@ -35,9 +37,9 @@ struct Tile {
   int64_t b_step;
   T* c;
   int64_t ldc, k;
-  int64_t columns;       // valid columns of the panel
-  bool load_c, finish;   // add to c; apply bias and relu
-  const T* bias;         // of the tile's first row or column, or null
+  int64_t columns;      // valid columns of the panel
+  bool load_c, finish;  // add to c; apply bias and relu
+  const T* bias;        // of the tile's first row or column, or null
   bool bias_per_row, relu;
 };
 
@@ -90,8 +92,10 @@ HWY_INLINE void run_tile(D d, const Tile<T>& t) {
         // max(0, x) with x second: a NaN stays a NaN on x86.
         if (t.relu) x = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Zero(d), x);
       }
-      if (partial) hn::BlendedStore(x, mask, d, c);
-      else hn::StoreU(x, d, c);
+      if (partial)
+        hn::BlendedStore(x, mask, d, c);
+      else
+        hn::StoreU(x, d, c);
     }
   }
 }
@@ -116,16 +120,22 @@ template <class D, typename T>
 void run_panel(D d, const Tile<T>& t, int64_t rows) {
   const int64_t lanes = hn::Lanes(d);
   switch ((t.columns + lanes - 1) / lanes) {
-    case 1: return run_rows<D, 1, rows_of_tile(1)>(d, t, rows);
-    case 2: return run_rows<D, 2, rows_of_tile(2)>(d, t, rows);
-    case 3: if constexpr (kMaxVectors > 2) return run_rows<D, 3, rows_of_tile(3)>(d, t, rows); break;
-    default: if constexpr (kMaxVectors > 3) return run_rows<D, 4, rows_of_tile(4)>(d, t, rows);
+    case 1:
+      return run_rows<D, 1, rows_of_tile(1)>(d, t, rows);
+    case 2:
+      return run_rows<D, 2, rows_of_tile(2)>(d, t, rows);
+    case 3:
+      if constexpr (kMaxVectors > 2) return run_rows<D, 3, rows_of_tile(3)>(d, t, rows);
+      break;
+    default:
+      if constexpr (kMaxVectors > 3) return run_rows<D, 4, rows_of_tile(4)>(d, t, rows);
   }
 }
 
 /// dst [k][width] = columns [first, first + columns) of b, zero past them.
 template <typename T>
-void pack_panel(const GemmShape& s, const T* b, int64_t first, int64_t columns, int64_t width, T* dst) {
+void pack_panel(const GemmShape& s, const T* b, int64_t first, int64_t columns, int64_t width,
+                T* dst) {
   if (!s.transpose_b) {
     for (int64_t p = 0; p < s.k; ++p) {
       const T* row = b + p * s.ldb + first;
@@ -141,8 +151,10 @@ void pack_panel(const GemmShape& s, const T* b, int64_t first, int64_t columns, 
       const int64_t count = std::min(kTile, s.k - p0), wide = std::min(kTile, width - j0);
       T tile[kTile][kTile];  // [column][k]: rows are read whole, then turned inside the cache
       for (int64_t j = 0; j < wide; ++j) {
-        if (j0 + j >= columns) std::fill_n(tile[j], kTile, T(0));
-        else std::copy_n(b + (first + j0 + j) * s.ldb + p0, count, tile[j]);
+        if (j0 + j >= columns)
+          std::fill_n(tile[j], kTile, T(0));
+        else
+          std::copy_n(b + (first + j0 + j) * s.ldb + p0, count, tile[j]);
       }
       for (int64_t p = 0; p < count; ++p)
         for (int64_t j = 0; j < wide; ++j) dst[(p0 + p) * width + j0 + j] = tile[j][p];
@@ -174,8 +186,10 @@ void run_dots(D d, const GemmShape& s, const T* a, const T* b, const T* bias, T*
       }
     }
   };
-  if (parallel) parallel_for(s.n, grain, body);
-  else body(int64_t{0}, s.n);
+  if (parallel)
+    parallel_for(s.n, grain, body);
+  else
+    body(int64_t{0}, s.n);
 }
 
 /// How the output is cut into chunks: rows × panels. A function of the shape only.
@@ -191,13 +205,16 @@ Split split_of(const GemmShape& s, int64_t panel) {
     return (s.m + split.rows - 1) / split.rows * ((panels + split.panels - 1) / split.panels);
   };
   const auto flops = [&] { return 2 * split.rows * split.panels * panel * s.k; };
-  while (chunks() < 16 && split.panels > 1 && flops() > 2'000'000) split.panels = (split.panels + 1) / 2;
-  while (chunks() < 16 && split.rows > 24 && flops() > 2'000'000) split.rows = (split.rows / 2 + 11) / 12 * 12;
+  while (chunks() < 16 && split.panels > 1 && flops() > 2'000'000)
+    split.panels = (split.panels + 1) / 2;
+  while (chunks() < 16 && split.rows > 24 && flops() > 2'000'000)
+    split.rows = (split.rows / 2 + 11) / 12 * 12;
   return split;
 }
 
 template <typename T>
-void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, void* scratch, bool parallel) {
+void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, void* scratch,
+              bool parallel) {
   const hn::ScalableTag<T> d;
   const int64_t lanes = hn::Lanes(d), panel = kMaxVectors * lanes;
   if (s.m == 0 || s.n == 0) return;
@@ -207,26 +224,30 @@ void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, v
   const auto width_of = [&](int64_t j) {
     return (std::min(panel, s.n - j * panel) + lanes - 1) / lanes * lanes;
   };
-  // Reading b in place costs nothing extra when few rows reuse it; a ragged last panel is always packed.
+  // Reading b in place costs nothing extra when few rows reuse it; a ragged last panel is always
+  // packed.
   const bool in_place = !s.transpose_b && s.m <= 24;
   const auto packs = [&](int64_t j) { return !in_place || s.n - j * panel < width_of(j); };
   auto pack = [&](int64_t j) {
     if (packs(j))
-      pack_panel(s, b, j * panel, std::min(panel, s.n - j * panel), width_of(j), packed + j * panel * s.k);
+      pack_panel(s, b, j * panel, std::min(panel, s.n - j * panel), width_of(j),
+                 packed + j * panel * s.k);
   };
   const Split split = split_of<T>(s, panel);
   const int64_t groups = (panels + split.panels - 1) / split.panels;
   const int64_t chunks = (s.m + split.rows - 1) / split.rows * groups;
   auto chunk_body = [&](int64_t chunk) {
     const int64_t i0 = chunk / groups * split.rows, rows = std::min(split.rows, s.m - i0);
-    const int64_t j_begin = chunk % groups * split.panels, j_end = std::min(panels, j_begin + split.panels);
+    const int64_t j_begin = chunk % groups * split.panels,
+                  j_end = std::min(panels, j_begin + split.panels);
     HWY_ALIGN T a_block[kBlockK * kBlockM];  // a transposed block copied together: [k][rows]
     for (int64_t p0 = 0; p0 == 0 || p0 < s.k; p0 += kBlockK) {
       Tile<T> t;
       t.k = std::min(kBlockK, s.k - p0);
       if (s.transpose_a) {
         for (int64_t p = 0; p < t.k; ++p)
-          std::memcpy(a_block + p * rows, a + (p0 + p) * s.lda + i0, static_cast<size_t>(rows) * sizeof(T));
+          std::memcpy(a_block + p * rows, a + (p0 + p) * s.lda + i0,
+                      static_cast<size_t>(rows) * sizeof(T));
         t.a = a_block, t.a_row = 1, t.a_step = rows;
       } else {
         t.a = a + i0 * s.lda + p0, t.a_row = s.lda, t.a_step = 1;
@@ -249,13 +270,15 @@ void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, v
     for (int64_t i = 0; i < chunks; ++i) chunk_body(i);
     return;
   }
-  if (!in_place) parallel_chunks(panels, pack);
-  else pack(panels - 1);
+  if (!in_place)
+    parallel_chunks(panels, pack);
+  else
+    pack(panels - 1);
   parallel_chunks(chunks, chunk_body);
 }
 
-void gemm_f32(const GemmShape& s, const float* a, const float* b, const float* bias, float* c, void* scratch,
-              bool parallel) {
+void gemm_f32(const GemmShape& s, const float* a, const float* b, const float* bias, float* c,
+              void* scratch, bool parallel) {
   run_gemm(s, a, b, bias, c, scratch, parallel);
 }
 void gemm_f64(const GemmShape& s, const double* a, const double* b, const double* bias, double* c,
@@ -273,7 +296,8 @@ HWY_EXPORT(gemm_f32);
 HWY_EXPORT(gemm_f64);
 
 size_t gemm_scratch_bytes(const GemmShape& shape, size_t element_size) {
-  constexpr int64_t kMostLanes = 16;  // columns are padded to whole vectors of at most this many elements
+  constexpr int64_t kMostLanes =
+      16;  // columns are padded to whole vectors of at most this many elements
   const int64_t columns = (shape.n + kMostLanes - 1) / kMostLanes * kMostLanes;
   return static_cast<size_t>(columns * std::max<int64_t>(1, shape.k)) * element_size;
 }

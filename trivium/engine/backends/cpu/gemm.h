@@ -1,4 +1,5 @@
-// Matrix product on plain memory, float32 and float64: packed columns of b, register tiles, fixed split.
+// Matrix product on plain memory, float32 and float64: packed columns of b, register tiles, fixed
+// split.
 #pragma once
 
 #include <cstddef>
@@ -6,8 +7,9 @@
 
 namespace trivium::cpu {
 
-/// c [m, n] = act(a [m, k] * b [k, n] + bias). Transposed operands are stored [k, m] and [n, k]. The sum
-/// over k runs in order in blocks, so results do not depend on threads. `ld*` count elements of a stored row.
+/// c [m, n] = act(a [m, k] * b [k, n] + bias). Transposed operands are stored [k, m] and [n, k].
+/// The sum over k runs in order in blocks, so results do not depend on threads. `ld*` count
+/// elements of a stored row.
 struct GemmShape {
   int64_t m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false;

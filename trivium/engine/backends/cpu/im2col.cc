@@ -1,5 +1,5 @@
-// Columns [c * kernel, out positions] of one image, and back. Row r of the columns is one channel at one
-// kernel place: a strided copy of the image with zeros where the window leaves it.
+// Columns [c * kernel, out positions] of one image, and back. Row r of the columns is one channel
+// at one kernel place: a strided copy of the image with zeros where the window leaves it.
 #include "trivium/engine/backends/cpu/im2col.h"
 
 #include <algorithm>
@@ -73,8 +73,10 @@ void unroll(const ConvGeometry& g, const T* image, T* columns) {
       if (offset < 0) return std::fill_n(to, width, T(0)), void();
       const T* from = image + c * in + offset + shift;
       std::fill_n(to, span.first, T(0));
-      if (stride == 1) std::copy(from + span.first, from + span.last, to + span.first);
-      else for (int64_t i = span.first; i < span.last; ++i) to[i] = from[i * stride];
+      if (stride == 1)
+        std::copy(from + span.first, from + span.last, to + span.first);
+      else
+        for (int64_t i = span.first; i < span.last; ++i) to[i] = from[i * stride];
       std::fill(to + span.last, to + width, T(0));
     });
   });
@@ -105,16 +107,29 @@ int64_t ConvGeometry::out_count() const { return ops::product(out); }
 int64_t ConvGeometry::kernel_count() const { return ops::product(kernel); }
 
 template <typename T>
-ColumnConv<T>::ColumnConv(Pass pass, ConvGeometry geometry, bool relu) : pass_(pass), g_(std::move(geometry)) {
+ColumnConv<T>::ColumnConv(Pass pass, ConvGeometry geometry, bool relu)
+    : pass_(pass), g_(std::move(geometry)) {
   const int64_t rows = g_.rows(), out = g_.out_count(), filters = g_.filters();
-  if (pass == Pass::forward) {         // y [filters, out] = w [filters, rows] * columns [rows, out]
+  if (pass == Pass::forward) {  // y [filters, out] = w [filters, rows] * columns [rows, out]
     gemm_ = {.m = filters, .n = out, .k = rows, .lda = rows, .ldb = out, .ldc = out};
     gemm_.bias_per_row = true;
     gemm_.relu = relu;
   } else if (pass == Pass::backward_data) {  // columns = wᵀ * dy
-    gemm_ = {.m = rows, .n = out, .k = filters, .transpose_a = true, .lda = rows, .ldb = out, .ldc = out};
-  } else {                                   // dw [filters, rows] += dy [filters, out] * columnsᵀ
-    gemm_ = {.m = filters, .n = rows, .k = out, .transpose_b = true, .lda = out, .ldb = out, .ldc = rows};
+    gemm_ = {.m = rows,
+             .n = out,
+             .k = filters,
+             .transpose_a = true,
+             .lda = rows,
+             .ldb = out,
+             .ldc = out};
+  } else {  // dw [filters, rows] += dy [filters, out] * columnsᵀ
+    gemm_ = {.m = filters,
+             .n = rows,
+             .k = out,
+             .transpose_b = true,
+             .lda = out,
+             .ldb = out,
+             .ldc = rows};
   }
   columns_bytes_ = rounded(static_cast<size_t>(rows * out) * sizeof(T));
   gemm_bytes_ = rounded(gemm_scratch_bytes(gemm_, sizeof(T)));
@@ -144,29 +159,35 @@ template <typename T>
 void ColumnConv<T>::backward_data(const T* dy, const T* w, T* dx, int64_t n, T* columns,
                                   void* gemm_scratch) const {
   for (int64_t q = 0; q < g_.groups; ++q) {
-    gemm(gemm_, w + q * g_.filters() * g_.rows(), dy + (n * g_.groups + q) * g_.filters() * g_.out_count(),
-         static_cast<const T*>(nullptr), columns, gemm_scratch, lanes_ == 1);
+    gemm(gemm_, w + q * g_.filters() * g_.rows(),
+         dy + (n * g_.groups + q) * g_.filters() * g_.out_count(), static_cast<const T*>(nullptr),
+         columns, gemm_scratch, lanes_ == 1);
     roll(g_, columns, dx + (n * g_.groups + q) * g_.channels() * g_.in_count());
   }
 }
 
 template <typename T>
-void ColumnConv<T>::backward_weights(const T* x, const T* dy, T* dw, int64_t n, bool first, T* columns,
-                                     void* gemm_scratch) const {
+void ColumnConv<T>::backward_weights(const T* x, const T* dy, T* dw, int64_t n, bool first,
+                                     T* columns, void* gemm_scratch) const {
   GemmShape shape = gemm_;
   shape.accumulate = !first;
   for (int64_t q = 0; q < g_.groups; ++q) {
     unroll(g_, x + (n * g_.groups + q) * g_.channels() * g_.in_count(), columns);
     gemm(shape, dy + (n * g_.groups + q) * g_.filters() * g_.out_count(), columns,
-         static_cast<const T*>(nullptr), dw + q * g_.filters() * g_.rows(), gemm_scratch, lanes_ == 1);
+         static_cast<const T*>(nullptr), dw + q * g_.filters() * g_.rows(), gemm_scratch,
+         lanes_ == 1);
   }
 }
 
 template <typename T>
 void ColumnConv<T>::run(const T* a, const T* b, const T* bias, T* out, void* scratch) const {
   const size_t part = columns_bytes_ + gemm_bytes_ + partial_bytes_;
-  const auto base = [&](int64_t lane) { return static_cast<char*>(scratch) + static_cast<size_t>(lane) * part; };
-  const auto partial = [&](int64_t lane) { return reinterpret_cast<T*>(base(lane) + columns_bytes_ + gemm_bytes_); };
+  const auto base = [&](int64_t lane) {
+    return static_cast<char*>(scratch) + static_cast<size_t>(lane) * part;
+  };
+  const auto partial = [&](int64_t lane) {
+    return reinterpret_cast<T*>(base(lane) + columns_bytes_ + gemm_bytes_);
+  };
   const int64_t weights = g_.o * g_.rows();
   if (g_.n == 0 && pass_ == Pass::backward_weights) std::fill_n(out, weights, T(0));
   parallel_chunks(g_.n == 0 ? 0 : lanes_, [&](int64_t lane) {
@@ -174,9 +195,13 @@ void ColumnConv<T>::run(const T* a, const T* b, const T* bias, T* out, void* scr
     void* gemm_scratch = base(lane) + columns_bytes_;
     const int64_t begin = g_.n * lane / lanes_, end = g_.n * (lane + 1) / lanes_;
     for (int64_t n = begin; n < end; ++n) {
-      if (pass_ == Pass::forward) forward(a, b, bias, out, n, columns, gemm_scratch);
-      else if (pass_ == Pass::backward_data) backward_data(a, b, out, n, columns, gemm_scratch);
-      else backward_weights(a, b, lane == 0 ? out : partial(lane), n, n == begin, columns, gemm_scratch);
+      if (pass_ == Pass::forward)
+        forward(a, b, bias, out, n, columns, gemm_scratch);
+      else if (pass_ == Pass::backward_data)
+        backward_data(a, b, out, n, columns, gemm_scratch);
+      else
+        backward_weights(a, b, lane == 0 ? out : partial(lane), n, n == begin, columns,
+                         gemm_scratch);
     }
   });
   if (pass_ != Pass::backward_weights) return;

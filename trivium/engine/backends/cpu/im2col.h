@@ -1,4 +1,5 @@
-// Convolution of any spatial rank in float32 and float64 by unrolled columns and the packed product.
+// Convolution of any spatial rank in float32 and float64 by unrolled columns and the packed
+// product.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +18,8 @@ struct ConvGeometry {
   int64_t in_count() const;
   int64_t out_count() const;
   int64_t kernel_count() const;
-  int64_t channels() const { return c / groups; }       // of a group, on the image's side
-  int64_t filters() const { return o / groups; }        // of a group
+  int64_t channels() const { return c / groups; }               // of a group, on the image's side
+  int64_t filters() const { return o / groups; }                // of a group
   int64_t rows() const { return channels() * kernel_count(); }  // of the columns matrix
 };
 
@@ -29,13 +30,17 @@ class ColumnConv {
   enum class Pass { forward, backward_data, backward_weights };
   ColumnConv(Pass pass, ConvGeometry geometry, bool relu);
   size_t scratch_bytes() const;
-  /// forward: (x, w, bias or null) → y; backward_data: (dy, w) → dx; backward_weights: (x, dy) → dw.
+  /// forward: (x, w, bias or null) → y; backward_data: (dy, w) → dx; backward_weights: (x, dy) →
+  /// dw.
   void run(const T* a, const T* b, const T* bias, T* out, void* scratch) const;
 
  private:
-  void forward(const T* x, const T* w, const T* bias, T* y, int64_t n, T* columns, void* gemm_scratch) const;
-  void backward_data(const T* dy, const T* w, T* dx, int64_t n, T* columns, void* gemm_scratch) const;
-  void backward_weights(const T* x, const T* dy, T* dw, int64_t n, bool first, T* columns, void* gemm_scratch) const;
+  void forward(const T* x, const T* w, const T* bias, T* y, int64_t n, T* columns,
+               void* gemm_scratch) const;
+  void backward_data(const T* dy, const T* w, T* dx, int64_t n, T* columns,
+                     void* gemm_scratch) const;
+  void backward_weights(const T* x, const T* dy, T* dw, int64_t n, bool first, T* columns,
+                        void* gemm_scratch) const;
 
   Pass pass_;
   ConvGeometry g_;

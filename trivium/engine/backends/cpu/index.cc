@@ -12,7 +12,8 @@ template <typename I>
 void check_indices(const char* op, const I* index, int64_t count, int64_t size) {
   for (int64_t i = 0; i < count; ++i)
     if (index[i] < 0 || static_cast<int64_t>(index[i]) >= size)
-      user_error("{}: index {} at position {} of {}, 0 to {} expected", op, index[i], i, count, size - 1);
+      user_error("{}: index {} at position {} of {}, 0 to {} expected", op, index[i], i, count,
+                 size - 1);
 }
 
 template <typename I>
@@ -25,11 +26,13 @@ struct Gather {
     check_indices("gather", index, count, view.size);
     const char* x = input<char>(a, 0);
     char* y = output<char>(a);
-    const int64_t grain = std::max<int64_t>(1, static_cast<int64_t>(65536 / std::max<size_t>(1, row_bytes)));
+    const int64_t grain =
+        std::max<int64_t>(1, static_cast<int64_t>(65536 / std::max<size_t>(1, row_bytes)));
     parallel_for(view.outer * count, grain, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
         const int64_t from = t / count * view.size + static_cast<int64_t>(index[t % count]);
-        std::memcpy(y + static_cast<size_t>(t) * row_bytes, x + static_cast<size_t>(from) * row_bytes, row_bytes);
+        std::memcpy(y + static_cast<size_t>(t) * row_bytes,
+                    x + static_cast<size_t>(from) * row_bytes, row_bytes);
       }
     });
   }
@@ -48,8 +51,10 @@ struct ScatterAdd {
     check_indices("scatter_add", index, count, view.size);
     const int64_t tiles = ceil_div(view.inner, kTile);
     parallel_chunks(view.outer * tiles, [&](int64_t t) {
-      const int64_t o = t / tiles, first = t % tiles * kTile, n = std::min(kTile, view.inner - first);
-      for (int64_t i = 0; i < view.size; ++i) std::fill_n(y + (o * view.size + i) * view.inner + first, n, T(0));
+      const int64_t o = t / tiles, first = t % tiles * kTile,
+                    n = std::min(kTile, view.inner - first);
+      for (int64_t i = 0; i < view.size; ++i)
+        std::fill_n(y + (o * view.size + i) * view.inner + first, n, T(0));
       for (int64_t k = 0; k < count; ++k) {
         T* to = y + (o * view.size + static_cast<int64_t>(index[k])) * view.inner + first;
         const T* from = updates + (o * count + k) * view.inner + first;
@@ -65,13 +70,15 @@ struct OneHot {
   void run(const KernelArgs& a) const {
     const X* x = input<X>(a, 0);
     Y* y = output<Y>(a);
-    parallel_for(count, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, depth)), [&](int64_t begin, int64_t end) {
-      std::fill(y + begin * depth, y + end * depth, Y(0));
-      for (int64_t i = begin; i < end; ++i) {
-        const double k = std::trunc(static_cast<double>(x[i]));
-        if (k >= 0 && k < static_cast<double>(depth)) y[i * depth + static_cast<int64_t>(k)] = Y(1);
-      }
-    });
+    parallel_for(count, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, depth)),
+                 [&](int64_t begin, int64_t end) {
+                   std::fill(y + begin * depth, y + end * depth, Y(0));
+                   for (int64_t i = begin; i < end; ++i) {
+                     const double k = std::trunc(static_cast<double>(x[i]));
+                     if (k >= 0 && k < static_cast<double>(depth))
+                       y[i * depth + static_cast<int64_t>(k)] = Y(1);
+                   }
+                 });
   }
 };
 
@@ -79,8 +86,9 @@ Kernel build_gather(const KernelRequest& r) {
   const Shape& x = r.in[0].shape;
   const auto view = ops::view_axis(x, normalized_axis(int_or(*r.attrs, "axis", 0), x.rank()));
   return visit_index(r.in[1].dtype, [&](auto* i) {
-    return kernel_of("gather", Gather<Pointee<decltype(i)>>{view, r.in[1].shape.count(),
-                                                           static_cast<size_t>(view.inner) * size_of(r.in[0].dtype)});
+    return kernel_of("gather", Gather<Pointee<decltype(i)>>{
+                                   view, r.in[1].shape.count(),
+                                   static_cast<size_t>(view.inner) * size_of(r.in[0].dtype)});
   });
 }
 
@@ -89,7 +97,8 @@ Kernel build_scatter(const KernelRequest& r) {
   const auto view = ops::view_axis(y, normalized_axis(int_or(*r.attrs, "axis", 0), y.rank()));
   return visit_numeric(r.in[0].dtype, [&](auto* t) {
     return visit_index(r.in[1].dtype, [&](auto* i) {
-      return kernel_of("scatter_add", ScatterAdd<Pointee<decltype(t)>, Pointee<decltype(i)>>{view, r.in[1].shape.count()});
+      return kernel_of("scatter_add", ScatterAdd<Pointee<decltype(t)>, Pointee<decltype(i)>>{
+                                          view, r.in[1].shape.count()});
     });
   });
 }
@@ -105,19 +114,22 @@ Kernel build_one_hot(const KernelRequest& r) {
 
 std::string index_supported(const KernelRequest& r) {
   const DType d = r.in[1].dtype;
-  return d == DType::i32 || d == DType::i64 ? "" : fmt::format("indices of {} are not read", name_of(d));
+  return d == DType::i32 || d == DType::i64 ? ""
+                                            : fmt::format("indices of {} are not read", name_of(d));
 }
 
 }  // namespace
 
 void register_index(KernelTable& table) {
   table.add({"gather", "gather", place_plain(index_supported), build_gather, {}});
-  table.add({"scatter_add", "scatter_add",
+  table.add({"scatter_add",
+             "scatter_add",
              place_plain([](const KernelRequest& r) {
                const std::string reason = index_supported(r);
                return reason.empty() ? numeric_only(r) : reason;
              }),
-             build_scatter, {}});
+             build_scatter,
+             {}});
   table.add({"one_hot", "one_hot", place_plain(numeric_only), build_one_hot, {}});
 }
 

@@ -18,7 +18,8 @@ struct PlainLrn {
   /// s^-exponent; the exponents of the papers need square roots only.
   static void power(const T* s, int64_t n, T exponent, T* out) {
     if (exponent == T(0.75)) {
-      for (int64_t i = 0; i < n; ++i) out[i] = T(1) / (std::sqrt(s[i]) * std::sqrt(std::sqrt(s[i])));
+      for (int64_t i = 0; i < n; ++i)
+        out[i] = T(1) / (std::sqrt(s[i]) * std::sqrt(std::sqrt(s[i])));
     } else if (exponent == T(0.5)) {
       for (int64_t i = 0; i < n; ++i) out[i] = T(1) / std::sqrt(s[i]);
     } else if (exponent == T(1)) {
@@ -70,17 +71,22 @@ struct PlainLrn {
   int64_t tiles() const { return view.outer * ceil_div(view.inner, kTile); }
   static constexpr int64_t kChunks = 64;
   size_t scratch_bytes() const {
-    return gradient ? static_cast<size_t>(std::min(kChunks, tiles()) * view.size * kTile) * sizeof(T) : 0;
+    return gradient
+               ? static_cast<size_t>(std::min(kChunks, tiles()) * view.size * kTile) * sizeof(T)
+               : 0;
   }
   void run(const KernelArgs& a) const {
-    const int64_t per_row = ceil_div(view.inner, kTile), count = tiles(), chunks = std::min(kChunks, count);
+    const int64_t per_row = ceil_div(view.inner, kTile), count = tiles(),
+                  chunks = std::min(kChunks, count);
     parallel_chunks(chunks, [&](int64_t chunk) {
       T* ratio = static_cast<T*>(a.scratch) + chunk * view.size * kTile;
       for (int64_t t = count * chunk / chunks; t < count * (chunk + 1) / chunks; ++t) {
         const int64_t first = t % per_row * kTile, n = std::min(kTile, view.inner - first);
         const int64_t at = t / per_row * view.size * view.inner + first;
-        if (gradient) backward(input<T>(a, 0) + at, input<T>(a, 1) + at, output<T>(a) + at, ratio, n);
-        else forward(input<T>(a, 0) + at, output<T>(a) + at, n);
+        if (gradient)
+          backward(input<T>(a, 0) + at, input<T>(a, 1) + at, output<T>(a) + at, ratio, n);
+        else
+          forward(input<T>(a, 0) + at, output<T>(a) + at, n);
       }
     });
   }
@@ -90,8 +96,10 @@ struct BlockedLrn {
   nblock::LrnShape shape;
   bool gradient;
   void run(const KernelArgs& a) const {
-    if (gradient) nblock::lrn_backward(shape, input<float>(a, 1), input<float>(a, 0), output<float>(a));
-    else nblock::lrn_forward(shape, input<float>(a, 0), output<float>(a));
+    if (gradient)
+      nblock::lrn_backward(shape, input<float>(a, 1), input<float>(a, 0), output<float>(a));
+    else
+      nblock::lrn_forward(shape, input<float>(a, 0), output<float>(a));
   }
 };
 
@@ -100,27 +108,38 @@ struct Numbers {
   double alpha, beta, k;
 };
 Numbers numbers_of(const Attrs& a) {
-  return {int_or(a, "size", 5), real_or(a, "alpha", 1), real_or(a, "beta", 0.75), real_or(a, "k", 1)};
+  return {int_or(a, "size", 5), real_or(a, "alpha", 1), real_or(a, "beta", 0.75),
+          real_or(a, "k", 1)};
 }
 
 double flops_of(const KernelRequest& r) {
-  return static_cast<double>(r.out[0].shape.count()) * static_cast<double>(3 * int_or(*r.attrs, "size", 5) + 20);
+  return static_cast<double>(r.out[0].shape.count()) *
+         static_cast<double>(3 * int_or(*r.attrs, "size", 5) + 20);
 }
 
 Kernel build_plain(const KernelRequest& r) {
   return visit_floating(r.in[0].dtype, [&](auto* t) {
     using T = Pointee<decltype(t)>;
     const Numbers n = numbers_of(*r.attrs);
-    const PlainLrn<T> state{ops::view_axis(r.in[0].shape, 1), n.size / 2, static_cast<T>(n.alpha / static_cast<double>(n.size)),
-                            static_cast<T>(n.beta), static_cast<T>(n.k), r.op == "lrn_grad"};
+    const PlainLrn<T> state{ops::view_axis(r.in[0].shape, 1),
+                            n.size / 2,
+                            static_cast<T>(n.alpha / static_cast<double>(n.size)),
+                            static_cast<T>(n.beta),
+                            static_cast<T>(n.k),
+                            r.op == "lrn_grad"};
     return kernel_of(r.op + ":plain", state, state.scratch_bytes());
   });
 }
 
 std::optional<Placement> place_blocked(const KernelRequest& r, Format family, std::string& reason) {
-  if (family.kind != Format::nblock) reason = "batch-blocked operands only";
-  else if (r.in[0].dtype != DType::f32) reason = "computes in float32 only";
-  else if (r.in[0].shape.rank() >= Shape::kMaxRank) reason = "too many axes";
+  if (family.kind != Format::nblock)
+    reason = "batch-blocked operands only";
+  else if (r.in[0].dtype != DType::f32)
+    reason = "computes in float32 only";
+  else if (r.in[0].shape.rank() >= Shape::kMaxRank)
+    reason = "too many axes";
+  else if (has_empty(r))
+    reason = "an operand is empty";
   if (!reason.empty()) return std::nullopt;
   Placement p = plain_placement(r, predict_us(r, flops_of(r), 0.25));
   p.in.assign(r.in.size(), family);
@@ -133,7 +152,8 @@ Kernel build_blocked(const KernelRequest& r) {
   nblock::LrnShape s;
   s.batch = r.in[0].shape[0], s.channels = r.in[0].shape[1], s.spatial = r.in[0].shape.count(2);
   s.size = n.size;
-  s.alpha = static_cast<float>(n.alpha), s.beta = static_cast<float>(n.beta), s.k = static_cast<float>(n.k);
+  s.alpha = static_cast<float>(n.alpha), s.beta = static_cast<float>(n.beta),
+  s.k = static_cast<float>(n.k);
   s.lanes = r.in[0].format.lanes;
   return kernel_of(r.op + ":nblock", BlockedLrn{s, r.op == "lrn_grad"});
 }

@@ -1,5 +1,6 @@
 // matmul: the packed product of gemm.h on plain operands, and the three fully connected patterns on
-// batch-blocked activations. Leading axes are a list of (a, b) offsets frozen when the kernel is built.
+// batch-blocked activations. Leading axes are a list of (a, b) offsets frozen when the kernel is
+// built.
 #include "trivium/engine/backends/cpu/gemm.h"
 #include "trivium/engine/backends/cpu/nblock_fc.h"
 #include "trivium/engine/backends/cpu/support.h"
@@ -49,11 +50,13 @@ struct PlainMatmul {
     const T* bias = has_bias ? input<T>(args, 2) : nullptr;
     T* c = output<T>(args);
     if (batches.size() == 1) return gemm(shape, a, b, bias, c, args.scratch);
-    const int64_t count = static_cast<int64_t>(batches.size()), groups = std::min(count, kBatchGroups);
+    const int64_t count = static_cast<int64_t>(batches.size()),
+                  groups = std::min(count, kBatchGroups);
     parallel_chunks(groups, [&](int64_t g) {
       char* scratch = static_cast<char*>(args.scratch) + static_cast<size_t>(g) * group_scratch;
       for (int64_t i = count * g / groups; i < count * (g + 1) / groups; ++i)
-        gemm(shape, a + batches[i].first, b + batches[i].second, bias, c + i * out_step, scratch, false);
+        gemm(shape, a + batches[i].first, b + batches[i].second, bias, c + i * out_step, scratch,
+             false);
     });
   }
   bool has_bias = false;
@@ -64,8 +67,9 @@ std::vector<int64_t> matrix_offsets(const Shape& x, const Shape& out) {
   const Shape lead(out.dims().subspan(0, out.rank() - 2)), own(x.dims().subspan(0, x.rank() - 2));
   const int64_t matrix = x[-1] * x[-2];
   std::vector<int64_t> offsets(lead.count());
-  ops::for_each_offset<1>(lead, {ops::broadcast_strides(own, lead)},
-                          [&](int64_t i, const std::array<int64_t, 1>& at) { offsets[i] = at[0] * matrix; });
+  ops::for_each_offset<1>(
+      lead, {ops::broadcast_strides(own, lead)},
+      [&](int64_t i, const std::array<int64_t, 1>& at) { offsets[i] = at[0] * matrix; });
   return offsets;
 }
 
@@ -81,7 +85,8 @@ Kernel build_plain(const KernelRequest& r) {
   state.has_bias = r.in.size() > 2;
   const Shape& out = r.out[0].shape;
   const bool one_b = r.in[1].shape.count() == s.k * s.n;
-  if (one_b && !s.transpose_a && r.in[0].shape.count() == out.count() / std::max<int64_t>(1, s.n) * s.k && s.n > 0) {
+  if (one_b && !s.transpose_a &&
+      r.in[0].shape.count() == out.count() / std::max<int64_t>(1, s.n) * s.k && s.n > 0) {
     g.m = out.count() / s.n;  // all leading axes belong to a: one tall product
     state.batches = {{0, 0}};
   } else {
@@ -94,7 +99,8 @@ Kernel build_plain(const KernelRequest& r) {
   return kernel_of("matmul:plain", std::move(state), state.group_scratch * groups);
 }
 
-// ---- batch-blocked fully connected layers --------------------------------------------------------
+// ---- batch-blocked fully connected layers
+// --------------------------------------------------------
 
 struct FcForward {
   nblock::FcShape shape;
@@ -102,15 +108,16 @@ struct FcForward {
   bool has_bias;
   void run(const KernelArgs& args) const {
     nblock::fc_forward(shape, input<float>(args, 0), input<float>(args, 1),
-                       has_bias ? input<float>(args, 2) : nullptr, activation, 0.0f, output<float>(args));
+                       has_bias ? input<float>(args, 2) : nullptr, activation, 0.0f,
+                       output<float>(args));
   }
 };
 
 struct FcWeights {
   nblock::FcShape shape;
   void run(const KernelArgs& args) const {
-    nblock::fc_backward_weights(shape, input<float>(args, 1), input<float>(args, 0), output<float>(args),
-                                nullptr, args.scratch);
+    nblock::fc_backward_weights(shape, input<float>(args, 1), input<float>(args, 0),
+                                output<float>(args), nullptr, args.scratch);
   }
 };
 
@@ -124,11 +131,18 @@ Pattern pattern_of(const KernelRequest& r, std::string& reason) {
     reason = "batch-blocked products take float32 only";
     return Pattern::none;
   }
-  if (r.in[0].shape.rank() != 2 || r.in[1].shape.rank() != 2) reason = "batch-blocked products take matrices";
-  else if (!s.transpose_a) return Pattern::rows;
-  else if (s.transpose_b) reason = "no batch-blocked product of two transposed operands";
-  else if (r.in.size() > 2 || wants_relu(*r.attrs)) reason = "a product over the batch has no bias or activation";
-  else return Pattern::weights;
+  if (has_empty(r))
+    reason = "an operand is empty";
+  else if (r.in[0].shape.rank() != 2 || r.in[1].shape.rank() != 2)
+    reason = "batch-blocked products take matrices";
+  else if (!s.transpose_a)
+    return Pattern::rows;
+  else if (s.transpose_b)
+    reason = "no batch-blocked product of two transposed operands";
+  else if (r.in.size() > 2 || wants_relu(*r.attrs))
+    reason = "a product over the batch has no bias or activation";
+  else
+    return Pattern::weights;
   return Pattern::none;
 }
 
@@ -142,8 +156,9 @@ std::optional<Placement> place_fc(const KernelRequest& r, Format family, std::st
   Placement p = plain_placement(r, 0);
   p.in[0] = family;
   (pattern == Pattern::rows ? p.out[0] : p.in[1]) = family;
-  const double padding = static_cast<double>(ceil_div(r.in[0].shape[0], family.lanes) * family.lanes) /
-                         static_cast<double>(std::max<int64_t>(1, r.in[0].shape[0]));
+  const double padding =
+      static_cast<double>(ceil_div(r.in[0].shape[0], family.lanes) * family.lanes) /
+      static_cast<double>(std::max<int64_t>(1, r.in[0].shape[0]));
   p.microseconds = predict_us(r, flops_of(r) * padding, 0.7);
   return p;
 }
@@ -159,7 +174,8 @@ Kernel build_fc(const KernelRequest& r) {
     return kernel_of("matmul:nblock_weights", FcWeights{shape}, nblock::fc_scratch_bytes(shape));
   }
   shape.inputs = s.k, shape.outputs = s.n, shape.transpose_w = !s.transpose_b;
-  const auto activation = wants_relu(*r.attrs) ? nblock::Activation::relu : nblock::Activation::none;
+  const auto activation =
+      wants_relu(*r.attrs) ? nblock::Activation::relu : nblock::Activation::none;
   return kernel_of("matmul:nblock", FcForward{shape, activation, r.in.size() > 2});
 }
 
@@ -167,17 +183,22 @@ Kernel build_fc(const KernelRequest& r) {
 
 void register_matmul(KernelTable& table) {
   table.add({"matmul", "matmul:nblock", place_fc, build_fc, {}});
-  table.add({"matmul", "matmul:plain",
-             [](const KernelRequest& r, Format family, std::string& reason) -> std::optional<Placement> {
-               if (family.kind != Format::plain) reason = "works on plain operands only";
-               else reason = floating_only(r);
-               if (!reason.empty()) return std::nullopt;
-               return plain_placement(r, predict_us(r, flops_of(r), plain_efficiency(sizes_of(r))));
-             },
-             [](const KernelRequest& r) {
-               return visit_floating(r.in[0].dtype, [&](auto* t) { return build_plain<Pointee<decltype(t)>>(r); });
-             },
-             {}});
+  table.add(
+      {"matmul",
+       "matmul:plain",
+       [](const KernelRequest& r, Format family, std::string& reason) -> std::optional<Placement> {
+         if (family.kind != Format::plain)
+           reason = "works on plain operands only";
+         else
+           reason = floating_only(r);
+         if (!reason.empty()) return std::nullopt;
+         return plain_placement(r, predict_us(r, flops_of(r), plain_efficiency(sizes_of(r))));
+       },
+       [](const KernelRequest& r) {
+         return visit_floating(r.in[0].dtype,
+                               [&](auto* t) { return build_plain<Pointee<decltype(t)>>(r); });
+       },
+       {}});
 }
 
 }  // namespace trivium::cpu

@@ -1,4 +1,5 @@
-// batch_norm and batch_norm_grad, plain and batch-blocked; statistics and parameters are always plain.
+// batch_norm and batch_norm_grad, plain and batch-blocked; statistics and parameters are always
+// plain.
 #include "trivium/engine/backends/cpu/norm_loops.h"
 #include "trivium/engine/backends/cpu/support.h"
 
@@ -10,8 +11,9 @@ struct Forward {
   double eps;
   bool gamma, beta;
   void run(const KernelArgs& a) const {
-    batch_norm(shape, {a.in[0], gamma ? a.in[1] : nullptr, beta ? a.in[2] : nullptr, a.out[0], a.out[1], a.out[2],
-                       a.out[3], eps},
+    batch_norm(shape,
+               {a.in[0], gamma ? a.in[1] : nullptr, beta ? a.in[2] : nullptr, a.out[0], a.out[1],
+                a.out[2], a.out[3], eps},
                a.scratch);
   }
 };
@@ -19,7 +21,9 @@ struct Backward {
   NormShape shape;
   bool gamma;
   void run(const KernelArgs& a) const {
-    batch_norm_grad(shape, {a.in[0], a.in[1], a.in[2], a.in[3], gamma ? a.in[4] : nullptr, a.out[0], a.out[1], a.out[2]},
+    batch_norm_grad(shape,
+                    {a.in[0], a.in[1], a.in[2], a.in[3], gamma ? a.in[4] : nullptr, a.out[0],
+                     a.out[1], a.out[2]},
                     a.scratch);
   }
 };
@@ -27,16 +31,19 @@ struct Backward {
 std::optional<Placement> place(const KernelRequest& r, Format family, std::string& reason) {
   reason = floating_only(r);
   if (family.kind == Format::channels) reason = "plain or batch-blocked operands only";
-  if (reason.empty() && family.kind == Format::nblock && r.in[0].shape.rank() >= Shape::kMaxRank) reason = "too many axes";
+  if (reason.empty() && family.kind == Format::nblock && r.in[0].shape.rank() >= Shape::kMaxRank)
+    reason = "too many axes";
   if (!reason.empty()) return std::nullopt;
-  Placement p = plain_placement(r, predict_us(r, 8.0 * static_cast<double>(r.in[0].shape.count()), 0.1));
+  Placement p =
+      plain_placement(r, predict_us(r, 8.0 * static_cast<double>(r.in[0].shape.count()), 0.1));
   p.in[0] = p.out[0] = family;
   if (r.op == "batch_norm_grad") p.in[1] = family;
   return p;
 }
 
 Kernel build_forward(const KernelRequest& r) {
-  const Forward state{NormShape::of(r.in[0]), real_or(*r.attrs, "eps", 1e-5), r.in.size() > 1, r.in.size() > 2};
+  const Forward state{NormShape::of(r.in[0]), real_or(*r.attrs, "eps", 1e-5), r.in.size() > 1,
+                      r.in.size() > 2};
   return kernel_of(r.op, state, state.shape.scratch_bytes());
 }
 Kernel build_backward(const KernelRequest& r) {

@@ -1,6 +1,6 @@
-// Two sums a channel, each gathered in float32 for at most 64 steps and then in double. Where channels are
-// many, one work item does all passes of its channel while the data are in cache; where they are few, the
-// outer axis is split as well and the parts are added in order.
+// Two sums a channel, each gathered in float32 for at most 64 steps and then in double. Where
+// channels are many, one work item does all passes of its channel while the data are in cache;
+// where they are few, the outer axis is split as well and the parts are added in order.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trivium/engine/backends/cpu/norm_loops.cc"
 #include "hwy/foreach_target.h"
@@ -65,12 +65,14 @@ HWY_INLINE void add_row(int64_t n, int64_t lanes, int64_t valid, const Term& ter
 
 /// Sums of outer blocks [begin, end) of channel c; term(element offset, i, a, b).
 template <typename T, typename Term>
-HWY_INLINE Sums add_blocks(const NormShape& s, int64_t c, int64_t begin, int64_t end, const Term& term) {
+HWY_INLINE Sums add_blocks(const NormShape& s, int64_t c, int64_t begin, int64_t end,
+                           const Term& term) {
   Sums sums;
   for (int64_t o = begin; o < end; ++o) {
     const int64_t at = (o * s.channels + c) * s.inner;
     const int64_t valid = o + 1 == s.outer ? s.last_valid : s.lanes;
-    add_row<T>(s.inner, s.lanes, valid, [&](int64_t i, T& a, T& b) HWY_ATTR { term(at + i, a, b); }, sums);
+    add_row<T>(
+        s.inner, s.lanes, valid, [&](int64_t i, T& a, T& b) HWY_ATTR { term(at + i, a, b); }, sums);
   }
   return sums;
 }
@@ -98,7 +100,8 @@ void sum_pass(const NormShape& s, double* scratch, const Part& part, const Finis
 
 /// map(c, element offset, n) over the rows of outer blocks [begin, end) of channel c.
 template <typename Map>
-HWY_INLINE void map_blocks(const NormShape& s, int64_t c, int64_t begin, int64_t end, const Map& map) {
+HWY_INLINE void map_blocks(const NormShape& s, int64_t c, int64_t begin, int64_t end,
+                           const Map& map) {
   for (int64_t o = begin; o < end; ++o) map(c, (o * s.channels + c) * s.inner, s.inner);
 }
 
@@ -107,7 +110,8 @@ void map_pass(const NormShape& s, const Map& map) {
   parallel_for(s.channels * s.splits, 1, [&](int64_t from, int64_t to) {
     for (int64_t t = from; t < to; ++t) {
       const int64_t split = t / s.channels;
-      map_blocks(s, t % s.channels, s.outer * split / s.splits, s.outer * (split + 1) / s.splits, map);
+      map_blocks(s, t % s.channels, s.outer * split / s.splits, s.outer * (split + 1) / s.splits,
+                 map);
     }
   });
 }
@@ -116,10 +120,12 @@ template <typename T>
 void forward_typed(const NormShape& s, const NormForward& a, double* scratch) {
   const T* x = static_cast<const T*>(a.x);
   const T *gamma = static_cast<const T*>(a.gamma), *beta = static_cast<const T*>(a.beta);
-  T *y = static_cast<T*>(a.y), *mean = static_cast<T*>(a.mean), *variance = static_cast<T*>(a.variance);
+  T *y = static_cast<T*>(a.y), *mean = static_cast<T*>(a.mean),
+    *variance = static_cast<T*>(a.variance);
   T* invstd = static_cast<T*>(a.invstd);
   const auto sum = [&](int64_t c, int64_t begin, int64_t end) HWY_ATTR {
-    return add_blocks<T>(s, c, begin, end, [&](int64_t i, T& p, T& q) HWY_ATTR { p = x[i], q = 0; });
+    return add_blocks<T>(s, c, begin, end,
+                         [&](int64_t i, T& p, T& q) HWY_ATTR { p = x[i], q = 0; });
   };
   const auto squares = [&](int64_t c, int64_t begin, int64_t end) HWY_ATTR {
     const T m = mean[c];
@@ -129,14 +135,17 @@ void forward_typed(const NormShape& s, const NormForward& a, double* scratch) {
       p = centred * centred, q = centred;
     });
   };
-  const auto set_mean = [&](int64_t c, const Sums& t) { mean[c] = static_cast<T>(t.first / s.count); };
+  const auto set_mean = [&](int64_t c, const Sums& t) {
+    mean[c] = static_cast<T>(t.first / s.count);
+  };
   const auto set_variance = [&](int64_t c, const Sums& t) {
     const double v = std::max(0.0, (t.first - t.second * t.second / s.count) / s.count);
     variance[c] = static_cast<T>(std::isnan(t.first) ? t.first : v);
     invstd[c] = static_cast<T>(1 / std::sqrt((std::isnan(t.first) ? t.first : v) + a.eps));
   };
   const auto normalise = [&](int64_t c, int64_t at, int64_t n) HWY_ATTR {
-    const T m = mean[c], scale = gamma ? gamma[c] * invstd[c] : invstd[c], shift = beta ? beta[c] : T(0);
+    const T m = mean[c], scale = gamma ? gamma[c] * invstd[c] : invstd[c],
+            shift = beta ? beta[c] : T(0);
     for (int64_t i = at; i < at + n; ++i) y[i] = (x[i] - m) * scale + shift;
   };
   if (s.splits == 1) {
@@ -159,7 +168,8 @@ void backward_typed(const NormShape& s, const NormBackward& a, double* scratch) 
   const T *dy = static_cast<const T*>(a.dy), *x = static_cast<const T*>(a.x);
   const T *mean = static_cast<const T*>(a.mean), *invstd = static_cast<const T*>(a.invstd);
   const T* gamma = static_cast<const T*>(a.gamma);
-  T *dx = static_cast<T*>(a.dx), *dgamma = static_cast<T*>(a.dgamma), *dbeta = static_cast<T*>(a.dbeta);
+  T *dx = static_cast<T*>(a.dx), *dgamma = static_cast<T*>(a.dgamma),
+    *dbeta = static_cast<T*>(a.dbeta);
   const auto sums = [&](int64_t c, int64_t begin, int64_t end) HWY_ATTR {
     const T m = mean[c], scale = invstd[c];
     return add_blocks<T>(s, c, begin, end, [&, m, scale](int64_t i, T& p, T& q) HWY_ATTR {
@@ -172,7 +182,8 @@ void backward_typed(const NormShape& s, const NormBackward& a, double* scratch) 
   };
   const auto spread = [&](int64_t c, int64_t at, int64_t n) HWY_ATTR {
     const T m = mean[c], scale = gamma ? gamma[c] * invstd[c] : invstd[c];
-    const T mean_dy = static_cast<T>(dbeta[c] / s.count), pull = static_cast<T>(invstd[c] * (dgamma[c] / s.count));
+    const T mean_dy = static_cast<T>(dbeta[c] / s.count),
+            pull = static_cast<T>(invstd[c] * (dgamma[c] / s.count));
     for (int64_t i = at; i < at + n; ++i) dx[i] = scale * ((dy[i] - mean_dy) - (x[i] - m) * pull);
   };
   if (s.splits == 1) {
@@ -189,10 +200,12 @@ void backward_typed(const NormShape& s, const NormBackward& a, double* scratch) 
 }
 
 void norm_forward(const NormShape& s, const NormForward& a, double* scratch) {
-  s.dtype == DType::f32 ? forward_typed<float>(s, a, scratch) : forward_typed<double>(s, a, scratch);
+  s.dtype == DType::f32 ? forward_typed<float>(s, a, scratch)
+                        : forward_typed<double>(s, a, scratch);
 }
 void norm_backward(const NormShape& s, const NormBackward& a, double* scratch) {
-  s.dtype == DType::f32 ? backward_typed<float>(s, a, scratch) : backward_typed<double>(s, a, scratch);
+  s.dtype == DType::f32 ? backward_typed<float>(s, a, scratch)
+                        : backward_typed<double>(s, a, scratch);
 }
 
 }  // namespace trivium::cpu::HWY_NAMESPACE
@@ -212,7 +225,8 @@ NormShape NormShape::of(const run::TensorDesc& x) {
     s.lanes = x.format.lanes;
     s.last_valid = x.shape[0] % s.lanes ? x.shape[0] % s.lanes : s.lanes;
   }
-  s.count = static_cast<double>(x.shape.count()) / static_cast<double>(std::max<int64_t>(1, s.channels));
+  s.count =
+      static_cast<double>(x.shape.count()) / static_cast<double>(std::max<int64_t>(1, s.channels));
   s.dtype = x.dtype;
   constexpr int64_t kItems = 32, kSmall = 65536;
   if (s.channels > 0 && s.channels < kItems / 2 && memory.count() > kSmall)

@@ -1,5 +1,5 @@
-// Batch normalisation over [outer, channels, inner]. A batch-blocked tensor is the same with lanes at the
-// end of inner and a last block whose lanes are partly valid.
+// Batch normalisation over [outer, channels, inner]. A batch-blocked tensor is the same with lanes
+// at the end of inner and a last block whose lanes are partly valid.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,9 @@ struct NormShape {
   DType dtype = DType::f32;
 
   static NormShape of(const run::TensorDesc& x);
-  size_t scratch_bytes() const { return static_cast<size_t>(2 * splits * channels) * sizeof(double); }
+  size_t scratch_bytes() const {
+    return static_cast<size_t>(2 * splits * channels) * sizeof(double);
+  }
 };
 
 struct NormForward {

@@ -1,5 +1,6 @@
-// Programs of oneDNN primitives over numbered memory slots. A program is built once; a run takes a set of
-// memory handles from a pool, points them at the operands and executes. Major versions differ only in `describe`.
+// Programs of oneDNN primitives over numbered memory slots. A program is built once; a run takes a
+// set of memory handles from a pool, points them at the operands and executes. Major versions
+// differ only in `describe`.
 #include "trivium/engine/backends/cpu/onednn.h"
 
 #include <omp.h>
@@ -71,10 +72,12 @@ class Program {
   void reorder(int from, int to) {
     dnnl::primitive_attr attr;
     attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    const dnnl::reorder::primitive_desc pd(engine(), slots_[from].md, engine(), slots_[to].md, attr);
+    const dnnl::reorder::primitive_desc pd(engine(), slots_[from].md, engine(), slots_[to].md,
+                                           attr);
     add(dnnl::reorder(pd), pd.scratchpad_desc(), {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
   }
-  void add(dnnl::primitive primitive, const memory::desc& scratchpad, std::vector<std::pair<int, int>> args) {
+  void add(dnnl::primitive primitive, const memory::desc& scratchpad,
+           std::vector<std::pair<int, int>> args) {
     if (scratchpad.get_size() > 0) args.emplace_back(DNNL_ARG_SCRATCHPAD, scratch(scratchpad));
     calls_.push_back({std::move(primitive), std::move(args)});
   }
@@ -85,14 +88,16 @@ class Program {
     std::unique_ptr<Context> context = take();
     for (size_t i = 0; i < slots_.size(); ++i) {
       const Slot& slot = slots_[i];
-      void* at = slot.user >= 0 ? const_cast<void*>(user[slot.user]) : static_cast<char*>(scratch) + slot.offset;
+      void* at = slot.user >= 0 ? const_cast<void*>(user[slot.user])
+                                : static_cast<char*>(scratch) + slot.offset;
       context->memories[i].set_data_handle(at);
     }
     for (size_t i = 0; i < calls_.size(); ++i) {
       const auto& args = context->args[i];
-      const dnnl_status_t status = dnnl_primitive_execute(calls_[i].primitive.get(), stream().get(),
-                                                          static_cast<int>(args.size()), args.data());
-      if (status != dnnl_success) internal_error("oneDNN returned status {} when run", static_cast<int>(status));
+      const dnnl_status_t status = dnnl_primitive_execute(
+          calls_[i].primitive.get(), stream().get(), static_cast<int>(args.size()), args.data());
+      if (status != dnnl_success)
+        internal_error("oneDNN returned status {} when run", static_cast<int>(status));
     }
     give(std::move(context));
   }
@@ -126,7 +131,8 @@ class Program {
     for (const Slot& slot : slots_) context->memories.emplace_back(slot.md, engine(), nullptr);
     for (const Call& call : calls_) {
       auto& args = context->args.emplace_back();
-      for (const auto& [number, slot] : call.args) args.push_back({number, context->memories[slot].get()});
+      for (const auto& [number, slot] : call.args)
+        args.push_back({number, context->memories[slot].get()});
     }
     return context;
   }
@@ -153,13 +159,16 @@ Geometry geometry_of(const ConvSizes& s, int64_t n) {
   g.y = {n, s.o, s.oh, s.ow};
   g.bias = {s.o};
   g.grouped = s.groups > 1;
-  if (g.grouped) g.w = {s.groups, s.o / s.groups, s.c / s.groups, s.kh, s.kw};
-  else g.w = {s.o, s.c, s.kh, s.kw};
+  if (g.grouped)
+    g.w = {s.groups, s.o / s.groups, s.c / s.groups, s.kh, s.kw};
+  else
+    g.w = {s.o, s.c, s.kh, s.kw};
   g.strides = {s.stride_h, s.stride_w};
   g.dilates = {s.dilation_h - 1, s.dilation_w - 1};
   g.begin = {s.pad_top, s.pad_left};
   // The end pads that reach the last window and no further.
-  const auto end = [](int64_t in, int64_t out, int64_t k, int64_t stride, int64_t dilation, int64_t begin) {
+  const auto end = [](int64_t in, int64_t out, int64_t k, int64_t stride, int64_t dilation,
+                      int64_t begin) {
     return std::max<int64_t>(0, (out - 1) * stride + dilation * (k - 1) + 1 - in - begin);
   };
   g.end = {end(s.h, s.oh, s.kh, s.stride_h, s.dilation_h, s.pad_top),
@@ -167,11 +176,13 @@ Geometry geometry_of(const ConvSizes& s, int64_t n) {
   return g;
 }
 
-memory::desc any(const Dims& dims) { return {dims, memory::data_type::f32, memory::format_tag::any}; }
+memory::desc any(const Dims& dims) {
+  return {dims, memory::data_type::f32, memory::format_tag::any};
+}
 memory::desc plain(const Dims& dims) {
-  static constexpr memory::format_tag kTags[] = {memory::format_tag::undef, memory::format_tag::a,
-                                                 memory::format_tag::ab,    memory::format_tag::abc,
-                                                 memory::format_tag::abcd,  memory::format_tag::abcde};
+  static constexpr memory::format_tag kTags[] = {
+      memory::format_tag::undef, memory::format_tag::a,    memory::format_tag::ab,
+      memory::format_tag::abc,   memory::format_tag::abcd, memory::format_tag::abcde};
   return {dims, memory::data_type::f32, kTags[dims.size()]};
 }
 
@@ -196,13 +207,15 @@ using BackwardWeights = dnnl::convolution_backward_weights;
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
 Forward::primitive_desc describe_forward(const Geometry& g, bool bias, bool relu, bool training) {
-  const auto kind = training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
+  const auto kind =
+      training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
   const memory::desc b = bias ? any(g.bias) : memory::desc();
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), kind, kDirect, any(g.x), any(g.w), b, any(g.y), g.strides, g.dilates, g.begin, g.end,
-          attributes(relu)};
+  return {engine(), kind,      kDirect,   any(g.x), any(g.w), b,
+          any(g.y), g.strides, g.dilates, g.begin,  g.end,    attributes(relu)};
 #else
-  const Forward::desc d(kind, kDirect, any(g.x), any(g.w), b, any(g.y), g.strides, g.dilates, g.begin, g.end);
+  const Forward::desc d(kind, kDirect, any(g.x), any(g.w), b, any(g.y), g.strides, g.dilates,
+                        g.begin, g.end);
   return {d, attributes(relu), engine()};
 #endif
 }
@@ -210,10 +223,11 @@ Forward::primitive_desc describe_forward(const Geometry& g, bool bias, bool relu
 BackwardData::primitive_desc describe_data(const Geometry& g) {
   const auto hint = describe_forward(g, false, false, true);
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), kDirect, any(g.x), any(g.w), any(g.y), g.strides, g.dilates, g.begin, g.end, hint,
-          attributes(false)};
+  return {engine(),  kDirect, any(g.x), any(g.w), any(g.y),         g.strides,
+          g.dilates, g.begin, g.end,    hint,     attributes(false)};
 #else
-  const BackwardData::desc d(kDirect, any(g.x), any(g.w), any(g.y), g.strides, g.dilates, g.begin, g.end);
+  const BackwardData::desc d(kDirect, any(g.x), any(g.w), any(g.y), g.strides, g.dilates, g.begin,
+                             g.end);
   return {d, attributes(false), engine(), hint};
 #endif
 }
@@ -221,16 +235,18 @@ BackwardData::primitive_desc describe_data(const Geometry& g) {
 BackwardWeights::primitive_desc describe_weights(const Geometry& g) {
   const auto hint = describe_forward(g, false, false, true);
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), kDirect, any(g.x), any(g.w), any(g.y), g.strides, g.dilates, g.begin, g.end, hint,
-          attributes(false)};
+  return {engine(),  kDirect, any(g.x), any(g.w), any(g.y),         g.strides,
+          g.dilates, g.begin, g.end,    hint,     attributes(false)};
 #else
-  const BackwardWeights::desc d(kDirect, any(g.x), any(g.w), any(g.y), g.strides, g.dilates, g.begin, g.end);
+  const BackwardWeights::desc d(kDirect, any(g.x), any(g.w), any(g.y), g.strides, g.dilates,
+                                g.begin, g.end);
   return {d, attributes(false), engine(), hint};
 #endif
 }
 
 /// The program of one pass over `n` images.
-std::unique_ptr<Program> program_of(Pass pass, const ConvSizes& sizes, int64_t n, bool bias, bool relu) {
+std::unique_ptr<Program> program_of(Pass pass, const ConvSizes& sizes, int64_t n, bool bias,
+                                    bool relu) {
   auto p = std::make_unique<Program>();
   const Geometry g = geometry_of(sizes, n);
   const auto finish = [&](const memory::desc& produced, const Dims& dims, auto&& call) {
@@ -274,7 +290,8 @@ class WholeConv final : public Conv {
  public:
   explicit WholeConv(std::unique_ptr<Program> program) : program_(std::move(program)) {}
   size_t scratch_bytes() const override { return program_->scratch_bytes(); }
-  void run(const float* a, const float* b, const float* bias, float* out, void* scratch) const override {
+  void run(const float* a, const float* b, const float* bias, float* out,
+           void* scratch) const override {
     program_->run({a, b, bias, out}, scratch);
   }
 
@@ -292,7 +309,8 @@ class ChunkedWeights final : public Conv {
     chunks_ = std::min({s.n, kMostChunks, affordable});
     const OneThread one(true);
     for (const int64_t n : {s.n / chunks_, s.n / chunks_ + 1})  // chunk sizes differ by one at most
-      programs_.push_back(n > s.n ? nullptr : program_of(Pass::backward_weights, s, n, false, false));
+      programs_.push_back(n > s.n ? nullptr
+                                  : program_of(Pass::backward_weights, s, n, false, false));
     for (const auto& p : programs_)
       if (p) chunk_scratch_ = std::max(chunk_scratch_, p->scratch_bytes());
     partial_bytes_ = rounded(static_cast<size_t>(weights_) * sizeof(float));
@@ -308,10 +326,12 @@ class ChunkedWeights final : public Conv {
     parallel_chunks(chunks_, [&](int64_t i) {
       const OneThread one(true);
       const int64_t begin = sizes_.n * i / chunks_, count = sizes_.n * (i + 1) / chunks_ - begin;
-      char* own = base + partial_bytes_ * static_cast<size_t>(chunks_) + static_cast<size_t>(i) * chunk_scratch_;
-      programs_[count - sizes_.n / chunks_]->run({x + begin * sizes_.c * sizes_.h * sizes_.w,
-                                                  dy + begin * sizes_.o * sizes_.oh * sizes_.ow, nullptr,
-                                                  chunks_ == 1 ? dw : partial(i)}, own);
+      char* own = base + partial_bytes_ * static_cast<size_t>(chunks_) +
+                  static_cast<size_t>(i) * chunk_scratch_;
+      programs_[count - sizes_.n / chunks_]->run(
+          {x + begin * sizes_.c * sizes_.h * sizes_.w,
+           dy + begin * sizes_.o * sizes_.oh * sizes_.ow, nullptr, chunks_ == 1 ? dw : partial(i)},
+          own);
     });
     if (chunks_ == 1) return;
     parallel_for(weights_, 16384, [&](int64_t begin, int64_t end) {
@@ -333,12 +353,16 @@ class ChunkedWeights final : public Conv {
 }  // namespace
 
 std::string Conv::declines(Pass pass, const ConvSizes& s, bool bias, bool relu) {
-  if (s.n < 1 || s.c < 1 || s.o < 1 || s.oh < 1 || s.ow < 1 || s.h < 1 || s.w < 1) return "an operand is empty";
+  if (s.n < 1 || s.c < 1 || s.o < 1 || s.oh < 1 || s.ow < 1 || s.h < 1 || s.w < 1)
+    return "an operand is empty";
   try {
     const Geometry g = geometry_of(s, s.n);
-    if (pass == Pass::forward) describe_forward(g, bias, relu, false);
-    else if (pass == Pass::backward_data) describe_data(g);
-    else describe_weights(g);
+    if (pass == Pass::forward)
+      describe_forward(g, bias, relu, false);
+    else if (pass == Pass::backward_data)
+      describe_data(g);
+    else
+      describe_weights(g);
     return "";
   } catch (const dnnl::error& e) {
     return fmt::format("oneDNN: {}", e.what());

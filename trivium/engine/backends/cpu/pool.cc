@@ -7,11 +7,13 @@
 namespace trivium::cpu {
 namespace {
 
-bool is_gradient(const KernelRequest& r) { return r.op == "max_pool_grad" || r.op == "avg_pool_grad" || r.op == "max_pool_plane_index"; }
+bool is_gradient(const KernelRequest& r) {
+  return r.op == "max_pool_grad" || r.op == "avg_pool_grad" || r.op == "max_pool_plane_index";
+}
 
 /// Divisor along one axis of every window: its length clipped as `count_include_pad` says.
-std::vector<double> lengths(int64_t out, int64_t in, int64_t kernel, int64_t stride, int64_t begin, int64_t end,
-                            bool with_padding) {
+std::vector<double> lengths(int64_t out, int64_t in, int64_t kernel, int64_t stride, int64_t begin,
+                            int64_t end, bool with_padding) {
   std::vector<double> length(out);
   for (int64_t o = 0; o < out; ++o) {
     const int64_t start = o * stride - begin;
@@ -27,13 +29,14 @@ PoolGeometry geometry_of(const KernelRequest& r) {
   const Shape& windows = is_gradient(r) ? r.in[0].shape : r.out[0].shape;
   const Ints in = is_gradient(r) ? a.integers("spatial") : ops::spatial_of(r.in[0].shape);
   const Ints out = ops::spatial_of(windows);
-  const Ints &kernel = a.integers("kernel"), &strides = a.integers("strides"), &begin = a.integers("pads_begin"),
-             &end = a.integers("pads_end");
+  const Ints &kernel = a.integers("kernel"), &strides = a.integers("strides"),
+             &begin = a.integers("pads_begin"), &end = a.integers("pads_end");
   g.planes = windows[0] * windows[1];
   const int rank = static_cast<int>(in.size());
   for (int i = 0; i < rank; ++i) {
     const int at = 3 - rank + i;
-    g.in[at] = in[i], g.out[at] = out[i], g.kernel[at] = kernel[i], g.stride[at] = strides[i], g.begin[at] = begin[i];
+    g.in[at] = in[i], g.out[at] = out[i], g.kernel[at] = kernel[i], g.stride[at] = strides[i],
+    g.begin[at] = begin[i];
   }
   const bool with_padding = flag_or(a, "count_include_pad", true);
   for (int at = 0; at < 3; ++at)
@@ -59,7 +62,8 @@ std::string maximum_supported(const KernelRequest& r) {
   if (d != DType::f32 && d != DType::f64 && d != DType::i32 && d != DType::i64)
     return fmt::format("does not pool {}", name_of(d));
   const DType p = r.op == "max_pool" ? r.out[1].dtype : r.in[r.op == "max_pool_grad" ? 1 : 0].dtype;
-  if (p != DType::u8 && p != DType::i32) return fmt::format("positions of {} are not read", name_of(p));
+  if (p != DType::u8 && p != DType::i32)
+    return fmt::format("positions of {} are not read", name_of(p));
   return at_most_three_axes(r);
 }
 
@@ -71,10 +75,14 @@ struct MaxPool : Pool {
   void run(const KernelArgs& a) const { max_pool(g, dtype, position, a.in[0], a.out[0], a.out[1]); }
 };
 struct MaxPoolGrad : Pool {
-  void run(const KernelArgs& a) const { max_pool_grad(g, dtype, position, a.in[0], a.in[1], a.out[0]); }
+  void run(const KernelArgs& a) const {
+    max_pool_grad(g, dtype, position, a.in[0], a.in[1], a.out[0]);
+  }
 };
 struct PlaneIndex : Pool {
-  void run(const KernelArgs& a) const { max_pool_plane_index(g, position, a.in[0], output<int32_t>(a)); }
+  void run(const KernelArgs& a) const {
+    max_pool_plane_index(g, position, a.in[0], output<int32_t>(a));
+  }
 };
 struct AvgPool : Pool {
   void run(const KernelArgs& a) const { avg_pool(g, dtype, a.in[0], a.out[0]); }
@@ -92,7 +100,8 @@ Kernel build(const KernelRequest& r) {
   return kernel_of(r.op + ":plain", std::move(s));
 }
 
-// ---- batch-blocked -------------------------------------------------------------------------------
+// ---- batch-blocked
+// -------------------------------------------------------------------------------
 
 struct BlockedPool {
   nblock::PoolShape shape;
@@ -120,11 +129,18 @@ nblock::PoolShape blocked_shape(const KernelRequest& r) {
 
 std::optional<Placement> place_blocked(const KernelRequest& r, Format family, std::string& reason) {
   constexpr int64_t kMostTaps = 255;  // one u8 value is taken by "no position"
-  if (family.kind != Format::nblock) reason = "batch-blocked operands only";
-  else if (r.in[0].dtype != DType::f32) reason = "pools float32 only";
-  else if (r.in[0].shape.rank() != 4) reason = "two spatial axes only";
-  else if (r.op.starts_with("max") && ops::product(r.attrs->integers("kernel")) > kMostTaps) reason = "the window is too large";
-  else if (r.op == "max_pool_grad" && r.in[1].dtype != DType::u8) reason = "positions of uint8 only";
+  if (family.kind != Format::nblock)
+    reason = "batch-blocked operands only";
+  else if (r.in[0].dtype != DType::f32)
+    reason = "pools float32 only";
+  else if (r.in[0].shape.rank() != 4)
+    reason = "two spatial axes only";
+  else if (has_empty(r))
+    reason = "an operand is empty";
+  else if (r.op.starts_with("max") && ops::product(r.attrs->integers("kernel")) > kMostTaps)
+    reason = "the window is too large";
+  else if (r.op == "max_pool_grad" && r.in[1].dtype != DType::u8)
+    reason = "positions of uint8 only";
   if (!reason.empty()) return std::nullopt;
   Placement p = plain_placement(r, predict_us(r, work_of(r), 0.25));
   p.in.assign(r.in.size(), family);
@@ -158,12 +174,31 @@ Kernel build_blocked(const KernelRequest& r) {
 void register_pool(KernelTable& table) {
   for (const char* op : {"max_pool", "max_pool_grad", "avg_pool", "avg_pool_grad"})
     table.add({op, std::string(op) + ":nblock", place_blocked, build_blocked, {}});
-  table.add({"max_pool", "max_pool:plain", place_plain(maximum_supported, work_of, 0.03), build<MaxPool>, {}});
-  table.add({"max_pool_grad", "max_pool_grad:plain", place_plain(maximum_supported, work_of, 0.02), build<MaxPoolGrad>, {}});
-  table.add({"max_pool_plane_index", "max_pool_plane_index:plain", place_plain(maximum_supported, work_of, 0.02),
-             build<PlaneIndex>, {}});
-  table.add({"avg_pool", "avg_pool:plain", place_plain(average_supported, work_of, 0.03), build<AvgPool>, {}});
-  table.add({"avg_pool_grad", "avg_pool_grad:plain", place_plain(average_supported, work_of, 0.03), build<AvgPoolGrad>, {}});
+  table.add({"max_pool",
+             "max_pool:plain",
+             place_plain(maximum_supported, work_of, 0.03),
+             build<MaxPool>,
+             {}});
+  table.add({"max_pool_grad",
+             "max_pool_grad:plain",
+             place_plain(maximum_supported, work_of, 0.02),
+             build<MaxPoolGrad>,
+             {}});
+  table.add({"max_pool_plane_index",
+             "max_pool_plane_index:plain",
+             place_plain(maximum_supported, work_of, 0.02),
+             build<PlaneIndex>,
+             {}});
+  table.add({"avg_pool",
+             "avg_pool:plain",
+             place_plain(average_supported, work_of, 0.03),
+             build<AvgPool>,
+             {}});
+  table.add({"avg_pool_grad",
+             "avg_pool_grad:plain",
+             place_plain(average_supported, work_of, 0.03),
+             build<AvgPoolGrad>,
+             {}});
 }
 
 }  // namespace trivium::cpu

@@ -1,5 +1,5 @@
-// One row of windows is a short vector; every tap updates all windows of the row that it reaches, so the
-// loops are free of bounds checks and the compiler vectorises them.
+// One row of windows is a short vector; every tap updates all windows of the row that it reaches,
+// so the loops are free of bounds checks and the compiler vectorises them.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trivium/engine/backends/cpu/pool_loops.cc"
 #include "hwy/foreach_target.h"
@@ -30,8 +30,8 @@ inline Reach reach(int64_t in, int64_t stride, int64_t shift, int64_t from, int6
   return {begin, std::clamp(last, begin, to)};
 }
 
-/// Calls tap(number, offset of the input row, column shift) for the taps of a row of windows, in order;
-/// rows of the image outside of it are left out.
+/// Calls tap(number, offset of the input row, column shift) for the taps of a row of windows, in
+/// order; rows of the image outside of it are left out.
 template <typename Tap>
 HWY_INLINE void for_each_tap(const PoolGeometry& g, int64_t d, int64_t h, const Tap& tap) {
   for (int64_t kd = 0; kd < g.kernel[0]; ++kd) {
@@ -41,7 +41,8 @@ HWY_INLINE void for_each_tap(const PoolGeometry& g, int64_t d, int64_t h, const 
       const int64_t y = h * g.stride[1] - g.begin[1] + kh;
       if (y < 0 || y >= g.in[1]) continue;
       for (int64_t kw = 0; kw < g.kernel[2]; ++kw)
-        tap((kd * g.kernel[1] + kh) * g.kernel[2] + kw, (z * g.in[1] + y) * g.in[2], kw - g.begin[2]);
+        tap((kd * g.kernel[1] + kh) * g.kernel[2] + kw, (z * g.in[1] + y) * g.in[2],
+            kw - g.begin[2]);
     }
   }
 }
@@ -60,11 +61,13 @@ int64_t planes_per_chunk(const PoolGeometry& g) {
 
 template <typename T>
 constexpr T nothing_yet() {
-  return std::is_floating_point_v<T> ? std::numeric_limits<T>::quiet_NaN() : std::numeric_limits<T>::lowest();
+  return std::is_floating_point_v<T> ? std::numeric_limits<T>::quiet_NaN()
+                                     : std::numeric_limits<T>::lowest();
 }
 
 template <typename T, typename P>
-void max_plane(const PoolGeometry& g, const T* HWY_RESTRICT x, T* HWY_RESTRICT y, P* HWY_RESTRICT at) {
+void max_plane(const PoolGeometry& g, const T* HWY_RESTRICT x, T* HWY_RESTRICT y,
+               P* HWY_RESTRICT at) {
   const int64_t stride = g.stride[2];
   for_each_row(g, [&](int64_t d, int64_t h, int64_t row) {
     for (int64_t w0 = 0; w0 < g.out[2]; w0 += kRow) {
@@ -85,9 +88,12 @@ void max_plane(const PoolGeometry& g, const T* HWY_RESTRICT x, T* HWY_RESTRICT y
           b = take ? v : b;
           p = take ? tap : p;
         };
-        if (stride == 1) for (int64_t w = r.first; w < r.last; ++w) visit(w, from[w]);
-        else if (stride == 2) for (int64_t w = r.first; w < r.last; ++w) visit(w, from[2 * w]);
-        else for (int64_t w = r.first; w < r.last; ++w) visit(w, from[w * stride]);
+        if (stride == 1)
+          for (int64_t w = r.first; w < r.last; ++w) visit(w, from[w]);
+        else if (stride == 2)
+          for (int64_t w = r.first; w < r.last; ++w) visit(w, from[2 * w]);
+        else
+          for (int64_t w = r.first; w < r.last; ++w) visit(w, from[w * stride]);
       });
       for (int64_t w = w0; w < w1; ++w) {
         y[row + w] = best[w - w0];
@@ -101,24 +107,32 @@ template <typename T, typename P>
 void max_pool_typed(const PoolGeometry& g, const void* x, void* y, void* at) {
   parallel_for(g.planes, planes_per_chunk(g), [&](int64_t begin, int64_t end) HWY_ATTR {
     for (int64_t p = begin; p < end; ++p)
-      max_plane(g, static_cast<const T*>(x) + p * g.in_plane(), static_cast<T*>(y) + p * g.out_plane(),
-                static_cast<P*>(at) + p * g.out_plane());
+      max_plane(g, static_cast<const T*>(x) + p * g.in_plane(),
+                static_cast<T*>(y) + p * g.out_plane(), static_cast<P*>(at) + p * g.out_plane());
   });
 }
 
 template <typename T>
 void max_pool_of(const PoolGeometry& g, DType position, const void* x, void* y, void* at) {
-  if (position == DType::u8) max_pool_typed<T, uint8_t>(g, x, y, at);
-  else max_pool_typed<T, int32_t>(g, x, y, at);
+  if (position == DType::u8)
+    max_pool_typed<T, uint8_t>(g, x, y, at);
+  else
+    max_pool_typed<T, int32_t>(g, x, y, at);
 }
 
-void max_pool_any(const PoolGeometry& g, DType dtype, DType position, const void* x, void* y, void* at) {
+void max_pool_any(const PoolGeometry& g, DType dtype, DType position, const void* x, void* y,
+                  void* at) {
   switch (dtype) {
-    case DType::f32: return max_pool_of<float>(g, position, x, y, at);
-    case DType::f64: return max_pool_of<double>(g, position, x, y, at);
-    case DType::i32: return max_pool_of<int32_t>(g, position, x, y, at);
-    case DType::i64: return max_pool_of<int64_t>(g, position, x, y, at);
-    default: internal_error("max_pool of {}", name_of(dtype));
+    case DType::f32:
+      return max_pool_of<float>(g, position, x, y, at);
+    case DType::f64:
+      return max_pool_of<double>(g, position, x, y, at);
+    case DType::i32:
+      return max_pool_of<int32_t>(g, position, x, y, at);
+    case DType::i64:
+      return max_pool_of<int64_t>(g, position, x, y, at);
+    default:
+      internal_error("max_pool of {}", name_of(dtype));
   }
 }
 
@@ -136,10 +150,13 @@ void avg_typed(const PoolGeometry& g, const T* x, T* y) {
           for_each_tap(g, d, h, [&](int64_t, int64_t in_row, int64_t shift) HWY_ATTR {
             const Reach r = reach(g.in[2], g.stride[2], shift, w0, w1);
             const T* HWY_RESTRICT from = in + in_row + shift;
-            if (g.stride[2] == 1) for (int64_t w = r.first; w < r.last; ++w) sum[w - w0] += from[w];
-            else for (int64_t w = r.first; w < r.last; ++w) sum[w - w0] += from[w * g.stride[2]];
+            if (g.stride[2] == 1)
+              for (int64_t w = r.first; w < r.last; ++w) sum[w - w0] += from[w];
+            else
+              for (int64_t w = r.first; w < r.last; ++w) sum[w - w0] += from[w * g.stride[2]];
           });
-          for (int64_t w = w0; w < w1; ++w) out[row + w] = sum[w - w0] / (area * static_cast<T>(g.length[2][w]));
+          for (int64_t w = w0; w < w1; ++w)
+            out[row + w] = sum[w - w0] / (area * static_cast<T>(g.length[2][w]));
         }
       });
     }
@@ -158,7 +175,8 @@ void avg_grad_typed(const PoolGeometry& g, const T* dy, T* dx) {
         for (int64_t w0 = 0; w0 < g.out[2]; w0 += kRow) {
           const int64_t w1 = std::min(g.out[2], w0 + kRow);
           T share[kRow];
-          for (int64_t w = w0; w < w1; ++w) share[w - w0] = out[row + w] / (area * static_cast<T>(g.length[2][w]));
+          for (int64_t w = w0; w < w1; ++w)
+            share[w - w0] = out[row + w] / (area * static_cast<T>(g.length[2][w]));
           for_each_tap(g, d, h, [&](int64_t, int64_t in_row, int64_t shift) HWY_ATTR {
             const Reach r = reach(g.in[2], g.stride[2], shift, w0, w1);
             T* to = in + in_row + shift;
@@ -173,7 +191,9 @@ void avg_grad_typed(const PoolGeometry& g, const T* dy, T* dx) {
 void avg_f32(const PoolGeometry& g, const float* x, float* y) { avg_typed(g, x, y); }
 void avg_f64(const PoolGeometry& g, const double* x, double* y) { avg_typed(g, x, y); }
 void avg_grad_f32(const PoolGeometry& g, const float* dy, float* dx) { avg_grad_typed(g, dy, dx); }
-void avg_grad_f64(const PoolGeometry& g, const double* dy, double* dx) { avg_grad_typed(g, dy, dx); }
+void avg_grad_f64(const PoolGeometry& g, const double* dy, double* dx) {
+  avg_grad_typed(g, dy, dx);
+}
 
 }  // namespace trivium::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -197,16 +217,18 @@ int64_t place_of(const PoolGeometry& g, int64_t d, int64_t h, int64_t w, int64_t
   return inside ? (z * g.in[1] + y) * g.in[2] + x : -1;
 }
 
-/// Calls body(plane, window in the plane, place) for all windows; positions come from an array, so they
-/// are checked.
+/// Calls body(plane, window in the plane, place) for all windows; positions come from an array, so
+/// they are checked.
 template <typename P, typename Body>
-void for_each_place(const PoolGeometry& g, const P* at, int64_t begin, int64_t end, const Body& body) {
+void for_each_place(const PoolGeometry& g, const P* at, int64_t begin, int64_t end,
+                    const Body& body) {
   for (int64_t p = begin; p < end; ++p) {
     int64_t i = 0;
     const P* own = at + p * g.out_plane();
     for (int64_t d = 0; d < g.out[0]; ++d)
       for (int64_t h = 0; h < g.out[1]; ++h)
-        for (int64_t w = 0; w < g.out[2]; ++w, ++i) body(p, i, place_of(g, d, h, w, static_cast<int64_t>(own[i])));
+        for (int64_t w = 0; w < g.out[2]; ++w, ++i)
+          body(p, i, place_of(g, d, h, w, static_cast<int64_t>(own[i])));
   }
 }
 
@@ -223,23 +245,33 @@ void max_grad_typed(const PoolGeometry& g, const T* dy, const P* at, T* dx) {
 template <typename T>
 void max_grad_of(const PoolGeometry& g, DType position, const void* dy, const void* at, void* dx) {
   if (position == DType::u8)
-    max_grad_typed(g, static_cast<const T*>(dy), static_cast<const uint8_t*>(at), static_cast<T*>(dx));
-  else max_grad_typed(g, static_cast<const T*>(dy), static_cast<const int32_t*>(at), static_cast<T*>(dx));
+    max_grad_typed(g, static_cast<const T*>(dy), static_cast<const uint8_t*>(at),
+                   static_cast<T*>(dx));
+  else
+    max_grad_typed(g, static_cast<const T*>(dy), static_cast<const int32_t*>(at),
+                   static_cast<T*>(dx));
 }
 
 }  // namespace
 
-void max_pool(const PoolGeometry& g, DType dtype, DType position, const void* x, void* y, void* at) {
+void max_pool(const PoolGeometry& g, DType dtype, DType position, const void* x, void* y,
+              void* at) {
   HWY_DYNAMIC_DISPATCH(max_pool_any)(g, dtype, position, x, y, at);
 }
 
-void max_pool_grad(const PoolGeometry& g, DType dtype, DType position, const void* dy, const void* at, void* dx) {
+void max_pool_grad(const PoolGeometry& g, DType dtype, DType position, const void* dy,
+                   const void* at, void* dx) {
   switch (dtype) {
-    case DType::f32: return max_grad_of<float>(g, position, dy, at, dx);
-    case DType::f64: return max_grad_of<double>(g, position, dy, at, dx);
-    case DType::i32: return max_grad_of<int32_t>(g, position, dy, at, dx);
-    case DType::i64: return max_grad_of<int64_t>(g, position, dy, at, dx);
-    default: internal_error("max_pool_grad of {}", name_of(dtype));
+    case DType::f32:
+      return max_grad_of<float>(g, position, dy, at, dx);
+    case DType::f64:
+      return max_grad_of<double>(g, position, dy, at, dx);
+    case DType::i32:
+      return max_grad_of<int32_t>(g, position, dy, at, dx);
+    case DType::i64:
+      return max_grad_of<int64_t>(g, position, dy, at, dx);
+    default:
+      internal_error("max_pool_grad of {}", name_of(dtype));
   }
 }
 
@@ -251,18 +283,24 @@ void max_pool_plane_index(const PoolGeometry& g, DType position, const void* at,
       });
     });
   };
-  if (position == DType::u8) run(static_cast<const uint8_t*>(at));
-  else run(static_cast<const int32_t*>(at));
+  if (position == DType::u8)
+    run(static_cast<const uint8_t*>(at));
+  else
+    run(static_cast<const int32_t*>(at));
 }
 
 void avg_pool(const PoolGeometry& g, DType dtype, const void* x, void* y) {
-  if (dtype == DType::f32) HWY_DYNAMIC_DISPATCH(avg_f32)(g, static_cast<const float*>(x), static_cast<float*>(y));
-  else HWY_DYNAMIC_DISPATCH(avg_f64)(g, static_cast<const double*>(x), static_cast<double*>(y));
+  if (dtype == DType::f32)
+    HWY_DYNAMIC_DISPATCH(avg_f32)(g, static_cast<const float*>(x), static_cast<float*>(y));
+  else
+    HWY_DYNAMIC_DISPATCH(avg_f64)(g, static_cast<const double*>(x), static_cast<double*>(y));
 }
 
 void avg_pool_grad(const PoolGeometry& g, DType dtype, const void* dy, void* dx) {
-  if (dtype == DType::f32) HWY_DYNAMIC_DISPATCH(avg_grad_f32)(g, static_cast<const float*>(dy), static_cast<float*>(dx));
-  else HWY_DYNAMIC_DISPATCH(avg_grad_f64)(g, static_cast<const double*>(dy), static_cast<double*>(dx));
+  if (dtype == DType::f32)
+    HWY_DYNAMIC_DISPATCH(avg_grad_f32)(g, static_cast<const float*>(dy), static_cast<float*>(dx));
+  else
+    HWY_DYNAMIC_DISPATCH(avg_grad_f64)(g, static_cast<const double*>(dy), static_cast<double*>(dx));
 }
 
 }  // namespace trivium::cpu

@@ -1,5 +1,5 @@
-// Random draws: core/random writes straight into the outputs. A Mersenne twister's next state is its old
-// one copied to the output and drawn from there.
+// Random draws: core/random writes straight into the outputs. A Mersenne twister's next state is
+// its old one copied to the output and drawn from there.
 #include <cstring>
 
 #include "trivium/engine/backends/cpu/support.h"
@@ -10,7 +10,9 @@ namespace {
 
 using random::Mt19937;
 
-float real(const Attrs& a, const char* name, double fallback) { return static_cast<float>(real_or(a, name, fallback)); }
+float real(const Attrs& a, const char* name, double fallback) {
+  return static_cast<float>(real_or(a, name, fallback));
+}
 
 template <typename T, typename Draw>
 struct Twister {
@@ -32,11 +34,13 @@ int64_t rows_of(const KernelRequest& r) { return r.out[0].shape.rank() ? r.out[0
 
 Kernel build_uniform(const KernelRequest& r) {
   const float lo = real(*r.attrs, "lo", 0), hi = real(*r.attrs, "hi", 1);
-  return twister<float>(r, [=](Mt19937& rng, std::span<float> out) { random::caffe::uniform(rng, lo, hi, out); });
+  return twister<float>(
+      r, [=](Mt19937& rng, std::span<float> out) { random::caffe::uniform(rng, lo, hi, out); });
 }
 Kernel build_gaussian(const KernelRequest& r) {
   const float mean = real(*r.attrs, "mean", 0), std = real(*r.attrs, "stddev", 1);
-  return twister<float>(r, [=](Mt19937& rng, std::span<float> out) { random::caffe::gaussian(rng, mean, std, out); });
+  return twister<float>(
+      r, [=](Mt19937& rng, std::span<float> out) { random::caffe::gaussian(rng, mean, std, out); });
 }
 Kernel build_sparse_gaussian(const KernelRequest& r) {
   const float mean = real(*r.attrs, "mean", 0), std = real(*r.attrs, "stddev", 1);
@@ -49,11 +53,15 @@ Kernel build_sparse_gaussian(const KernelRequest& r) {
 }
 Kernel build_unitball(const KernelRequest& r) {
   const int64_t rows = rows_of(r);
-  return twister<float>(r, [=](Mt19937& rng, std::span<float> out) { random::caffe::positive_unitball(rng, rows, out); });
+  return twister<float>(r, [=](Mt19937& rng, std::span<float> out) {
+    random::caffe::positive_unitball(rng, rows, out);
+  });
 }
 Kernel build_bernoulli(const KernelRequest& r) {
   const float ratio = static_cast<float>(1.0 - r.attrs->real("keep"));
-  return twister<uint8_t>(r, [=](Mt19937& rng, std::span<uint8_t> out) { random::caffe::dropout_keep(rng, ratio, out); });
+  return twister<uint8_t>(r, [=](Mt19937& rng, std::span<uint8_t> out) {
+    random::caffe::dropout_keep(rng, ratio, out);
+  });
 }
 
 struct Philox {
@@ -61,21 +69,25 @@ struct Philox {
   float first, second;
   int64_t count;
   void run(const KernelArgs& a) const {
-    fill(static_cast<uint64_t>(*input<int64_t>(a, 0)), static_cast<uint64_t>(*input<int64_t>(a, 1)), 0, first, second,
-         std::span<float>(output<float>(a), static_cast<size_t>(count)));
+    fill(static_cast<uint64_t>(*input<int64_t>(a, 0)), static_cast<uint64_t>(*input<int64_t>(a, 1)),
+         0, first, second, std::span<float>(output<float>(a), static_cast<size_t>(count)));
   }
 };
 Kernel build_philox_uniform(const KernelRequest& r) {
-  return kernel_of(r.op, Philox{random::philox_uniform, real(*r.attrs, "lo", 0), real(*r.attrs, "hi", 1), r.out[0].shape.count()});
+  return kernel_of(r.op, Philox{random::philox_uniform, real(*r.attrs, "lo", 0),
+                                real(*r.attrs, "hi", 1), r.out[0].shape.count()});
 }
 Kernel build_philox_normal(const KernelRequest& r) {
-  return kernel_of(r.op, Philox{random::philox_normal, real(*r.attrs, "mean", 0), real(*r.attrs, "stddev", 1), r.out[0].shape.count()});
+  return kernel_of(r.op, Philox{random::philox_normal, real(*r.attrs, "mean", 0),
+                                real(*r.attrs, "stddev", 1), r.out[0].shape.count()});
 }
 
 }  // namespace
 
 void register_random(KernelTable& table) {
-  const auto work = [](const KernelRequest& r) { return 20.0 * static_cast<double>(r.out[0].shape.count()); };
+  const auto work = [](const KernelRequest& r) {
+    return 20.0 * static_cast<double>(r.out[0].shape.count());
+  };
   const auto add = [&](const char* op, BuildFn build, std::vector<std::pair<int, int>> in_place) {
     table.add({op, op, place_plain(nullptr, work, 0.05), std::move(build), std::move(in_place)});
   };

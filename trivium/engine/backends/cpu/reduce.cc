@@ -1,5 +1,5 @@
-// sum, mean, prod, reduce_max, reduce_min, sum_to; argmax and top_k. Axes of equal kind that lie together
-// are merged, so every reduction becomes folded rows or folded columns.
+// sum, mean, prod, reduce_max, reduce_min, sum_to; argmax and top_k. Axes of equal kind that lie
+// together are merged, so every reduction becomes folded rows or folded columns.
 #include <numeric>
 
 #include "trivium/engine/backends/cpu/reduce_loops.h"
@@ -16,7 +16,8 @@ std::vector<bool> folded_axes(const KernelRequest& r) {
   if (r.op == "sum_to") {
     const Shape& y = r.out[0].shape;
     const int missing = x.rank() - y.rank();
-    for (int i = 0; i < x.rank(); ++i) folded[i] = i < missing || (y[i - missing] == 1 && x[i] != 1);
+    for (int i = 0; i < x.rank(); ++i)
+      folded[i] = i < missing || (y[i - missing] == 1 && x[i] != 1);
     return folded;
   }
   const auto axes = ops::normal_axes(ints_or(*r.attrs, "axes", {}), x.rank());
@@ -92,7 +93,9 @@ ReducePlan plan_of(const KernelRequest& r) {
 
 struct Reduce {
   ReducePlan plan;
-  void run(const KernelArgs& args) const { run_reduce(plan, args.in[0], args.out[0], args.scratch); }
+  void run(const KernelArgs& args) const {
+    run_reduce(plan, args.in[0], args.out[0], args.scratch);
+  }
 };
 
 std::optional<Placement> place_reduce(const KernelRequest& r, Format family, std::string& reason) {
@@ -104,10 +107,13 @@ std::optional<Placement> place_reduce(const KernelRequest& r, Format family, std
   Placement p = plain_placement(r, predict_us(r, static_cast<double>(x.count()), 0.1));
   if (family.kind != Format::nblock) return p;
   const std::vector<bool> folded = x.rank() > 0 ? folded_axes(r) : std::vector<bool>{};
-  if (x.rank() < 1 || x.rank() >= Shape::kMaxRank) reason = "no batch axis to block";
-  else if (!folded[0] && (r.out[0].shape.rank() < 1 || r.out[0].shape[0] != x[0])) reason = "the batch axis moves";
-  else if (folded[0] && r.op != "sum" && r.op != "mean" && r.op != "sum_to" && r.op != "reduce_max" &&
-           r.op != "reduce_min" && r.op != "prod") reason = "not over a blocked batch";
+  if (x.rank() < 1 || x.rank() >= Shape::kMaxRank)
+    reason = "no batch axis to block";
+  else if (!folded[0] && (r.out[0].shape.rank() < 1 || r.out[0].shape[0] != x[0]))
+    reason = "the batch axis moves";
+  else if (folded[0] && r.op != "sum" && r.op != "mean" && r.op != "sum_to" &&
+           r.op != "reduce_max" && r.op != "reduce_min" && r.op != "prod")
+    reason = "not over a blocked batch";
   if (!reason.empty()) return std::nullopt;
   p.in[0] = family;
   if (!folded[0]) p.out[0] = family;
@@ -120,11 +126,14 @@ Kernel build_reduce(const KernelRequest& r) {
   return kernel_of(r.op + (plan.columns ? ":columns" : ":rows"), Reduce{std::move(plan)}, scratch);
 }
 
-// ---- choosing along an axis ----------------------------------------------------------------------
+// ---- choosing along an axis
+// ----------------------------------------------------------------------
 
 /// NaN ranks below every number; equal elements by position.
 template <typename T>
-bool ranks_before(T a, T b) { return (a > b) | ((b != b) & (a == a)); }
+bool ranks_before(T a, T b) {
+  return (a > b) | ((b != b) & (a == a));
+}
 
 template <typename T>
 struct ArgMax {
@@ -186,7 +195,9 @@ ops::AxisView view_of(const KernelRequest& r) {
   const Shape& x = r.in[0].shape;
   return ops::view_axis(x, normalized_axis(r.attrs->integer("axis"), x.rank()));
 }
-bool last_wins(const KernelRequest& r) { return r.attrs->has("tie") && r.attrs->string("tie") == "last"; }
+bool last_wins(const KernelRequest& r) {
+  return r.attrs->has("tie") && r.attrs->string("tie") == "last";
+}
 
 Kernel build_argmax(const KernelRequest& r) {
   return visit_numeric(r.in[0].dtype, [&](auto* t) {
@@ -207,7 +218,9 @@ Kernel build_top_k(const KernelRequest& r) {
 void register_reduce(KernelTable& table) {
   for (const char* op : {"sum", "mean", "prod", "reduce_max", "reduce_min", "sum_to"})
     table.add({op, op, place_reduce, build_reduce, {}});
-  const auto count = [](const KernelRequest& r) { return static_cast<double>(r.in[0].shape.count()) * 2; };
+  const auto count = [](const KernelRequest& r) {
+    return static_cast<double>(r.in[0].shape.count()) * 2;
+  };
   table.add({"argmax", "argmax", place_plain(numeric_only, count, 0.02), build_argmax, {}});
   table.add({"top_k", "top_k", place_plain(numeric_only, count, 0.005), build_top_k, {}});
 }

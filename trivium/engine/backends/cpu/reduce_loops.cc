@@ -1,6 +1,6 @@
-// Two loop forms: rows (the folded axis is contiguous: 64 running values side by side) and columns (the
-// kept axis is contiguous: a tile of running values). float32 sums run in float32 for at most 64 steps,
-// then move into double.
+// Two loop forms: rows (the folded axis is contiguous: 64 running values side by side) and columns
+// (the kept axis is contiguous: a tile of running values). float32 sums run in float32 for at most
+// 64 steps, then move into double.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trivium/engine/backends/cpu/reduce_loops.cc"
 #include "hwy/foreach_target.h"
@@ -18,35 +18,61 @@
 HWY_BEFORE_NAMESPACE();
 namespace trivium::cpu::HWY_NAMESPACE {
 
-constexpr int64_t kWide = 64;         // running values of a row
-constexpr int64_t kTile = 256;        // running values of a column tile
-constexpr int64_t kFlush = 64;        // float32 additions before the sum moves into double
-constexpr int64_t kSegment = 32768;   // elements of a row that one work item folds
+constexpr int64_t kWide = 64;        // running values of a row
+constexpr int64_t kTile = 256;       // running values of a column tile
+constexpr int64_t kFlush = 64;       // float32 additions before the sum moves into double
+constexpr int64_t kSegment = 32768;  // elements of a row that one work item folds
 
 struct SumOp {
-  template <typename T> static T start() { return T(0); }
-  template <typename T> static T join(T a, T b) { return static_cast<T>(a + b); }
+  template <typename T>
+  static T start() {
+    return T(0);
+  }
+  template <typename T>
+  static T join(T a, T b) {
+    return static_cast<T>(a + b);
+  }
 };
 struct ProdOp {
-  template <typename T> static T start() { return T(1); }
-  template <typename T> static T join(T a, T b) { return static_cast<T>(a * b); }
+  template <typename T>
+  static T start() {
+    return T(1);
+  }
+  template <typename T>
+  static T join(T a, T b) {
+    return static_cast<T>(a * b);
+  }
 };
 template <typename T>
 constexpr T lowest() {
-  return std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+  return std::is_floating_point_v<T> ? -std::numeric_limits<T>::infinity()
+                                     : std::numeric_limits<T>::lowest();
 }
 template <typename T>
 constexpr T highest() {
-  return std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+  return std::is_floating_point_v<T> ? std::numeric_limits<T>::infinity()
+                                     : std::numeric_limits<T>::max();
 }
 // A NaN on either side wins, as in the records.
 struct MaxOp {
-  template <typename T> static T start() { return lowest<T>(); }
-  template <typename T> static T join(T a, T b) { return (a > b) | (a != a) ? a : b; }
+  template <typename T>
+  static T start() {
+    return lowest<T>();
+  }
+  template <typename T>
+  static T join(T a, T b) {
+    return (a > b) | (a != a) ? a : b;
+  }
 };
 struct MinOp {
-  template <typename T> static T start() { return highest<T>(); }
-  template <typename T> static T join(T a, T b) { return (a < b) | (a != a) ? a : b; }
+  template <typename T>
+  static T start() {
+    return highest<T>();
+  }
+  template <typename T>
+  static T join(T a, T b) {
+    return (a < b) | (a != a) ? a : b;
+  }
 };
 
 /// Running type (inside a block of steps) and total type of a fold.
@@ -55,7 +81,9 @@ struct Types {
   static constexpr bool kOrder = std::is_same_v<Op, MaxOp> || std::is_same_v<Op, MinOp>;
   using Wide = std::conditional_t<std::is_floating_point_v<T>, double, int64_t>;
   using Total = std::conditional_t<kOrder, T, Wide>;
-  using Running = std::conditional_t<kOrder || (std::is_same_v<Op, SumOp> && std::is_same_v<T, float>), T, Wide>;
+  using Running =
+      std::conditional_t<kOrder || (std::is_same_v<Op, SumOp> && std::is_same_v<T, float>), T,
+                         Wide>;
 };
 
 /// Folds x[0 … n) into `total`, lane i % kWide.
@@ -85,7 +113,8 @@ Total join_lanes(Total* total, int64_t group, int64_t valid) {
 }
 
 /// Offset of row-major position `index` of axes with sizes and strides.
-inline int64_t offset_of(int64_t index, const std::vector<int64_t>& sizes, const std::vector<int64_t>& strides) {
+inline int64_t offset_of(int64_t index, const std::vector<int64_t>& sizes,
+                         const std::vector<int64_t>& strides) {
   int64_t offset = 0;
   for (size_t d = sizes.size(); d-- > 0;) {
     offset += index % sizes[d] * strides[d];
@@ -104,14 +133,16 @@ typename Types<T, Op>::Total fold_short(const T* x, int64_t n) {
 
 /// Work items [begin, end) of output `o`: item f is segment f % segments of row f / segments.
 template <class Op, typename T>
-typename Types<T, Op>::Total fold_rows(const ReducePlan& p, const T* x, int64_t o, int64_t begin, int64_t end) {
+typename Types<T, Op>::Total fold_rows(const ReducePlan& p, const T* x, int64_t o, int64_t begin,
+                                       int64_t end) {
   using Total = typename Types<T, Op>::Total;
   using Running = typename Types<T, Op>::Running;
   const T* base = x + offset_of(o, p.keep_sizes, p.keep_strides);
   if (p.inner < kWide && p.lanes == 0) {
     Total total = Op::template start<Total>();
     for (int64_t f = begin; f < end; ++f)
-      total = Op::join(total, fold_short<Op>(base + offset_of(f, p.fold_sizes, p.fold_strides), p.inner));
+      total = Op::join(total,
+                       fold_short<Op>(base + offset_of(f, p.fold_sizes, p.fold_strides), p.inner));
     return total;
   }
   Total lanes[kWide];
@@ -147,8 +178,8 @@ typename Types<T, Op>::Total fold_tail(const ReducePlan& p, const T* x, int64_t 
 
 /// Columns [first, first + n) of output row `o`, rows [begin, end) of the fold.
 template <class Op, typename T>
-void fold_columns(const ReducePlan& p, const T* x, int64_t o, int64_t first, int64_t n, int64_t begin, int64_t end,
-                  typename Types<T, Op>::Total* HWY_RESTRICT total) {
+void fold_columns(const ReducePlan& p, const T* x, int64_t o, int64_t first, int64_t n,
+                  int64_t begin, int64_t end, typename Types<T, Op>::Total* HWY_RESTRICT total) {
   using Total = typename Types<T, Op>::Total;
   using Running = typename Types<T, Op>::Running;
   const T* base = x + offset_of(o, p.keep_sizes, p.keep_strides) + first;
@@ -159,8 +190,10 @@ void fold_columns(const ReducePlan& p, const T* x, int64_t o, int64_t first, int
     for (int64_t i = 0; i < n; ++i) run[i] = Op::template start<Running>();
     for (; f < stop; ++f) {
       const T* HWY_RESTRICT row = base + offset_of(f, p.fold_sizes, p.fold_strides);
-      if (n == kTile) for (int64_t i = 0; i < kTile; ++i) run[i] = Op::join(run[i], static_cast<Running>(row[i]));
-      else for (int64_t i = 0; i < n; ++i) run[i] = Op::join(run[i], static_cast<Running>(row[i]));
+      if (n == kTile)
+        for (int64_t i = 0; i < kTile; ++i) run[i] = Op::join(run[i], static_cast<Running>(row[i]));
+      else
+        for (int64_t i = 0; i < n; ++i) run[i] = Op::join(run[i], static_cast<Running>(row[i]));
     }
     for (int64_t i = 0; i < n; ++i) total[i] = Op::join(total[i], static_cast<Total>(run[i]));
   }
@@ -168,8 +201,10 @@ void fold_columns(const ReducePlan& p, const T* x, int64_t o, int64_t first, int
 
 template <typename T, typename Total>
 T finished(const ReducePlan& p, Total total) {
-  if constexpr (std::is_floating_point_v<T>) return static_cast<T>(p.divisor == 1 ? total : total / static_cast<Total>(p.divisor));
-  else return static_cast<T>(total);
+  if constexpr (std::is_floating_point_v<T>)
+    return static_cast<T>(p.divisor == 1 ? total : total / static_cast<Total>(p.divisor));
+  else
+    return static_cast<T>(total);
 }
 
 template <class Op, typename T>
@@ -177,8 +212,11 @@ void reduce_typed(const ReducePlan& p, const T* x, T* y, void* scratch) {
   using Total = typename Types<T, Op>::Total;
   Total* partial = static_cast<Total*>(scratch);
   const int64_t width = p.columns ? p.inner : 1, outputs = p.keep_count * width;
-  const int64_t tiles = p.columns ? (p.inner + kTile - 1) / kTile : 1, items = p.fold_count * p.segments;
-  const int64_t tasks = p.keep_count * tiles, cost = std::max<int64_t>(1, items * std::min(p.inner, p.columns ? kTile : kSegment));
+  const int64_t tiles = p.columns ? (p.inner + kTile - 1) / kTile : 1,
+                items = p.fold_count * p.segments;
+  const int64_t tasks = p.keep_count * tiles,
+                cost =
+                    std::max<int64_t>(1, items * std::min(p.inner, p.columns ? kTile : kSegment));
   const int64_t grain = std::max<int64_t>(1, 16384 * p.splits / cost);
   parallel_for(tasks * p.splits, grain, [&](int64_t from, int64_t to) {
     for (int64_t t = from; t < to; ++t) {
@@ -189,15 +227,20 @@ void reduce_typed(const ReducePlan& p, const T* x, T* y, void* scratch) {
         const int64_t n = std::min(kTile, p.inner - first);
         fold_columns<Op>(p, x, o, first, n, begin, end, total);
         for (int64_t i = 0; i < n; ++i) {
-          if (p.splits == 1) y[o * width + first + i] = finished<T>(p, total[i]);
-          else partial[split * outputs + o * width + first + i] = total[i];
+          if (p.splits == 1)
+            y[o * width + first + i] = finished<T>(p, total[i]);
+          else
+            partial[split * outputs + o * width + first + i] = total[i];
         }
         continue;
       }
       Total total = fold_rows<Op>(p, x, o, begin, end);
-      if (p.tail_valid > 0 && split + 1 == p.splits) total = Op::join(total, fold_tail<Op>(p, x, o));
-      if (p.splits == 1) y[o] = finished<T>(p, total);
-      else partial[split * outputs + o] = total;
+      if (p.tail_valid > 0 && split + 1 == p.splits)
+        total = Op::join(total, fold_tail<Op>(p, x, o));
+      if (p.splits == 1)
+        y[o] = finished<T>(p, total);
+      else
+        partial[split * outputs + o] = total;
     }
   });
   if (p.splits == 1) return;
@@ -213,20 +256,38 @@ void reduce_any(const ReducePlan& p, const void* x, void* y, void* scratch) {
   const T* in = static_cast<const T*>(x);
   T* out = static_cast<T*>(y);
   switch (p.fold) {
-    case Fold::sum: return reduce_typed<SumOp>(p, in, out, scratch);
-    case Fold::prod: return reduce_typed<ProdOp>(p, in, out, scratch);
-    case Fold::max: return reduce_typed<MaxOp>(p, in, out, scratch);
-    case Fold::min: return reduce_typed<MinOp>(p, in, out, scratch);
+    case Fold::sum:
+      return reduce_typed<SumOp>(p, in, out, scratch);
+    case Fold::prod:
+      return reduce_typed<ProdOp>(p, in, out, scratch);
+    case Fold::max:
+      return reduce_typed<MaxOp>(p, in, out, scratch);
+    case Fold::min:
+      return reduce_typed<MinOp>(p, in, out, scratch);
   }
 }
 
-void reduce_f32(const ReducePlan& p, const void* x, void* y, void* s) { reduce_any<float>(p, x, y, s); }
-void reduce_f64(const ReducePlan& p, const void* x, void* y, void* s) { reduce_any<double>(p, x, y, s); }
-void reduce_i8(const ReducePlan& p, const void* x, void* y, void* s) { reduce_any<int8_t>(p, x, y, s); }
-void reduce_u8(const ReducePlan& p, const void* x, void* y, void* s) { reduce_any<uint8_t>(p, x, y, s); }
-void reduce_i16(const ReducePlan& p, const void* x, void* y, void* s) { reduce_any<int16_t>(p, x, y, s); }
-void reduce_i32(const ReducePlan& p, const void* x, void* y, void* s) { reduce_any<int32_t>(p, x, y, s); }
-void reduce_i64(const ReducePlan& p, const void* x, void* y, void* s) { reduce_any<int64_t>(p, x, y, s); }
+void reduce_f32(const ReducePlan& p, const void* x, void* y, void* s) {
+  reduce_any<float>(p, x, y, s);
+}
+void reduce_f64(const ReducePlan& p, const void* x, void* y, void* s) {
+  reduce_any<double>(p, x, y, s);
+}
+void reduce_i8(const ReducePlan& p, const void* x, void* y, void* s) {
+  reduce_any<int8_t>(p, x, y, s);
+}
+void reduce_u8(const ReducePlan& p, const void* x, void* y, void* s) {
+  reduce_any<uint8_t>(p, x, y, s);
+}
+void reduce_i16(const ReducePlan& p, const void* x, void* y, void* s) {
+  reduce_any<int16_t>(p, x, y, s);
+}
+void reduce_i32(const ReducePlan& p, const void* x, void* y, void* s) {
+  reduce_any<int32_t>(p, x, y, s);
+}
+void reduce_i64(const ReducePlan& p, const void* x, void* y, void* s) {
+  reduce_any<int64_t>(p, x, y, s);
+}
 
 }  // namespace trivium::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -263,14 +324,22 @@ size_t ReducePlan::scratch_bytes() const {
 void run_reduce(const ReducePlan& p, const void* x, void* y, void* scratch) {
   if (p.keep_count == 0 || (p.columns && p.inner == 0)) return;
   switch (p.dtype) {
-    case DType::f32: return HWY_DYNAMIC_DISPATCH(reduce_f32)(p, x, y, scratch);
-    case DType::f64: return HWY_DYNAMIC_DISPATCH(reduce_f64)(p, x, y, scratch);
-    case DType::i8: return HWY_DYNAMIC_DISPATCH(reduce_i8)(p, x, y, scratch);
-    case DType::u8: return HWY_DYNAMIC_DISPATCH(reduce_u8)(p, x, y, scratch);
-    case DType::i16: return HWY_DYNAMIC_DISPATCH(reduce_i16)(p, x, y, scratch);
-    case DType::i32: return HWY_DYNAMIC_DISPATCH(reduce_i32)(p, x, y, scratch);
-    case DType::i64: return HWY_DYNAMIC_DISPATCH(reduce_i64)(p, x, y, scratch);
-    default: internal_error("reduction of {}", name_of(p.dtype));
+    case DType::f32:
+      return HWY_DYNAMIC_DISPATCH(reduce_f32)(p, x, y, scratch);
+    case DType::f64:
+      return HWY_DYNAMIC_DISPATCH(reduce_f64)(p, x, y, scratch);
+    case DType::i8:
+      return HWY_DYNAMIC_DISPATCH(reduce_i8)(p, x, y, scratch);
+    case DType::u8:
+      return HWY_DYNAMIC_DISPATCH(reduce_u8)(p, x, y, scratch);
+    case DType::i16:
+      return HWY_DYNAMIC_DISPATCH(reduce_i16)(p, x, y, scratch);
+    case DType::i32:
+      return HWY_DYNAMIC_DISPATCH(reduce_i32)(p, x, y, scratch);
+    case DType::i64:
+      return HWY_DYNAMIC_DISPATCH(reduce_i64)(p, x, y, scratch);
+    default:
+      internal_error("reduction of {}", name_of(p.dtype));
   }
 }
 

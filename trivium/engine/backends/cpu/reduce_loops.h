@@ -1,5 +1,5 @@
-// The loops of reductions over row-major memory: kept and folded axes are frozen in a plan, work is split
-// by it alone, and sums gather in double, so results do not depend on threads.
+// The loops of reductions over row-major memory: kept and folded axes are frozen in a plan, work is
+// split by it alone, and sums gather in double, so results do not depend on threads.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +12,8 @@ namespace trivium::cpu {
 
 enum class Fold : uint8_t { sum, prod, max, min };
 
-/// Output o (row-major over `keep`) folds rows of `inner` contiguous elements, or, when `columns`, whole
-/// rows of `inner` outputs are folded element by element.
+/// Output o (row-major over `keep`) folds rows of `inner` contiguous elements, or, when `columns`,
+/// whole rows of `inner` outputs are folded element by element.
 struct ReducePlan {
   Fold fold = Fold::sum;
   DType dtype = DType::f32;
@@ -22,8 +22,8 @@ struct ReducePlan {
   int64_t inner = 1;
   bool columns = false;
   double divisor = 1;  // of the total (mean)
-  /// Batch-blocked input summed over its batch: rows are [.., lanes]; fold axis 0 counts the full blocks,
-  /// and one more block at `tail_offset` has `tail_valid` valid lanes. 0 lanes: plain.
+  /// Batch-blocked input summed over its batch: rows are [.., lanes]; fold axis 0 counts the full
+  /// blocks, and one more block at `tail_offset` has `tail_valid` valid lanes. 0 lanes: plain.
   int64_t lanes = 0, tail_offset = 0, tail_valid = 0;
 
   /// Fixes the split; call once the rest is set.

@@ -1,5 +1,6 @@
-// reorder: between plain and the blocked formats. float-sized batch blocks go through the transposes of
-// nblock_transform; everything else is a strided copy of the full blocks and one of the last block.
+// reorder: between plain and the blocked formats. float-sized batch blocks go through the
+// transposes of nblock_transform; everything else is a strided copy of the full blocks and one of
+// the last block.
 #include <cstring>
 
 #include "trivium/engine/backends/cpu/nblock_transform.h"
@@ -14,8 +15,10 @@ struct FloatBlocks {
   int lanes;
   bool to_blocks;
   void run(const KernelArgs& a) const {
-    if (to_blocks) nblock::plain_to_nblock(input<float>(a, 0), batch, per_item, lanes, output<float>(a));
-    else nblock::nblock_to_plain(input<float>(a, 0), batch, per_item, lanes, output<float>(a));
+    if (to_blocks)
+      nblock::plain_to_nblock(input<float>(a, 0), batch, per_item, lanes, output<float>(a));
+    else
+      nblock::nblock_to_plain(input<float>(a, 0), batch, per_item, lanes, output<float>(a));
   }
 };
 
@@ -30,14 +33,15 @@ struct Moves {
 
 /// Blocks [first, first + blocks) of axis `axis`, each with `valid` of its lanes. The walk is
 /// [outer, blocks, inner, lanes] with outer the axes before `axis`.
-StridedCopy block_move(const Shape& shape, int axis, int64_t lanes, int64_t first, int64_t blocks, int64_t valid,
-                       bool to_blocks, size_t element_bytes) {
+StridedCopy block_move(const Shape& shape, int axis, int64_t lanes, int64_t first, int64_t blocks,
+                       int64_t valid, bool to_blocks, size_t element_bytes) {
   const int64_t outer = shape.count(0, axis), size = shape[axis], inner = shape.count(axis + 1);
   const int64_t padded = ceil_div(size, lanes) * lanes;
   StridedCopy c;
   c.element_bytes = element_bytes;
   c.sizes = {outer, blocks, inner, valid};
-  const Ints plain{size * inner, lanes * inner, 1, inner}, blocked{padded * inner, lanes * inner, lanes, 1};
+  const Ints plain{size * inner, lanes * inner, 1, inner},
+      blocked{padded * inner, lanes * inner, lanes, 1};
   c.from_strides = to_blocks ? plain : blocked;
   c.to_strides = to_blocks ? blocked : plain;
   c.from_offset = c.to_offset = first * lanes * inner;
@@ -57,7 +61,8 @@ Kernel build(const KernelRequest& r) {
   const Shape& shape = r.in[0].shape;
   const size_t bytes = size_of(r.in[0].dtype);
   const bool to_blocks = r.out[0].format.kind != Format::plain;
-  const std::string name = fmt::format("reorder:{}->{}", r.in[0].format.text(), r.out[0].format.text());
+  const std::string name =
+      fmt::format("reorder:{}->{}", r.in[0].format.text(), r.out[0].format.text());
   if (f.kind == Format::plain) {
     Moves same;
     StridedCopy c;
@@ -72,8 +77,10 @@ Kernel build(const KernelRequest& r) {
   const int axis = f.kind == Format::nblock ? 0 : 1;
   const int64_t full = shape[axis] / f.lanes, tail = shape[axis] % f.lanes;
   Moves moves;
-  if (full > 0) moves.copies.push_back(block_move(shape, axis, f.lanes, 0, full, f.lanes, to_blocks, bytes));
-  if (tail > 0) moves.copies.push_back(block_move(shape, axis, f.lanes, full, 1, tail, to_blocks, bytes));
+  if (full > 0)
+    moves.copies.push_back(block_move(shape, axis, f.lanes, 0, full, f.lanes, to_blocks, bytes));
+  if (tail > 0)
+    moves.copies.push_back(block_move(shape, axis, f.lanes, full, 1, tail, to_blocks, bytes));
   if (tail > 0 && to_blocks) moves.clear_bytes = r.out[0].bytes();
   return kernel_of(name, std::move(moves));
 }

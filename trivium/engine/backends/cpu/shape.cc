@@ -1,5 +1,5 @@
-// reshape, permute, broadcast_to, slice, concat, pad, flip, stop_gradient: strided copies of bytes, in
-// plain memory or over the memory of a batch-blocked tensor when the batch axis stays whole.
+// reshape, permute, broadcast_to, slice, concat, pad, flip, stop_gradient: strided copies of bytes,
+// in plain memory or over the memory of a batch-blocked tensor when the batch axis stays whole.
 #include <cstring>
 
 #include "trivium/engine/backends/cpu/strided_copy.h"
@@ -37,7 +37,8 @@ struct Copies {
   }
   void fill_output(char* out) const {
     for (size_t i = 0; i < fill.size() && i < out_bytes; ++i) out[i] = fill[i];
-    for (size_t done = std::min(fill.size(), out_bytes); done < out_bytes;) {  // doubles what is there
+    for (size_t done = std::min(fill.size(), out_bytes);
+         done < out_bytes;) {  // doubles what is there
       const size_t n = std::min(done, out_bytes - done);
       std::memcpy(out + done, out, n);
       done += n;
@@ -54,7 +55,8 @@ Kernel build_permute(const KernelRequest& r) {
   StridedCopy c = onto(r.out[0]);
   const auto own = memory_strides(r.in[0]);
   const int rank = r.in[0].shape.rank();
-  for (int64_t axis : r.attrs->integers("perm")) c.from_strides.push_back(own[normalized_axis(axis, rank)]);
+  for (int64_t axis : r.attrs->integers("perm"))
+    c.from_strides.push_back(own[normalized_axis(axis, rank)]);
   if (blocked(r.out[0])) c.from_strides.push_back(1);
   return finished(r, {{c}, {}, 0});
 }
@@ -69,7 +71,8 @@ Kernel build_slice(const KernelRequest& r) {
   StridedCopy c = onto(r.out[0]);
   c.from_strides = memory_strides(r.in[0]);
   const int rank = r.in[0].shape.rank();
-  const Ints starts = ints_or(*r.attrs, "starts", Ints(rank, 0)), steps = ints_or(*r.attrs, "steps", Ints(rank, 1));
+  const Ints starts = ints_or(*r.attrs, "starts", Ints(rank, 0)),
+             steps = ints_or(*r.attrs, "steps", Ints(rank, 1));
   for (int i = 0; i < rank; ++i) {
     c.from_offset += starts[i] * c.from_strides[i];
     c.from_strides[i] *= steps[i];
@@ -81,7 +84,8 @@ Kernel build_flip(const KernelRequest& r) {
   StridedCopy c = onto(r.out[0]);
   c.from_strides = memory_strides(r.in[0]);
   const Shape& x = r.in[0].shape;
-  for (int64_t axis : ops::normal_axes(r.attrs->integers("axes"), x.rank()).value()) {
+  const Ints axes = ops::normal_axes(r.attrs->integers("axes"), x.rank()).value();
+  for (int64_t axis : axes) {
     c.from_offset += (x[static_cast<int>(axis)] - 1) * c.from_strides[axis];
     c.from_strides[axis] = -c.from_strides[axis];
   }
@@ -120,7 +124,8 @@ Kernel build_pad(const KernelRequest& r) {
   c.from_strides = memory_strides(r.in[0]);
   const Ints& before = r.attrs->integers("before");
   for (size_t i = 0; i < before.size(); ++i) c.to_offset += before[i] * c.to_strides[i];
-  return finished(r, {{c}, element_of(real_or(*r.attrs, "value", 0), r.out[0].dtype), r.out[0].bytes()});
+  return finished(
+      r, {{c}, element_of(real_or(*r.attrs, "value", 0), r.out[0].dtype), r.out[0].bytes()});
 }
 
 struct Same {
@@ -131,32 +136,44 @@ struct Same {
 };
 Kernel build_same(const KernelRequest& r) { return kernel_of(r.op, Same{r.out[0].bytes()}); }
 
-// ---- placement -----------------------------------------------------------------------------------
+// ---- placement
+// -----------------------------------------------------------------------------------
 
 /// "" when the op leaves a blocked batch axis whole.
 std::string keeps_batch(const KernelRequest& r) {
   const Shape &x = r.in[0].shape, &y = r.out[0].shape;
   const char* moves = "the batch axis changes";
-  if (y.rank() < 1 || y.rank() >= Shape::kMaxRank || x.rank() >= Shape::kMaxRank) return "no batch axis to block";
+  if (y.rank() < 1 || y.rank() >= Shape::kMaxRank || x.rank() >= Shape::kMaxRank)
+    return "no batch axis to block";
   if (r.op == "broadcast_to") return "";
   if (x.rank() < 1 || x[0] != y[0]) return moves;
-  if (r.op == "permute") return normalized_axis(r.attrs->integers("perm")[0], x.rank()) == 0 ? "" : moves;
-  if (r.op == "concat") return normalized_axis(r.attrs->integer("axis"), x.rank()) == 0 ? moves : "";
-  if (r.op == "slice") return r.attrs->integers("starts")[0] == 0 && ints_or(*r.attrs, "steps", Ints(x.rank(), 1))[0] == 1 ? "" : moves;
-  if (r.op == "pad") return r.attrs->integers("before")[0] == 0 && r.attrs->integers("after")[0] == 0 ? "" : moves;
-  if (r.op == "flip")
-    for (int64_t axis : ops::normal_axes(r.attrs->integers("axes"), x.rank()).value())
-      if (axis == 0) return moves;
-  return "";
+  if (r.op == "permute")
+    return normalized_axis(r.attrs->integers("perm")[0], x.rank()) == 0 ? "" : moves;
+  if (r.op == "concat")
+    return normalized_axis(r.attrs->integer("axis"), x.rank()) == 0 ? moves : "";
+  if (r.op == "slice")
+    return r.attrs->integers("starts")[0] == 0 &&
+                   ints_or(*r.attrs, "steps", Ints(x.rank(), 1))[0] == 1
+               ? ""
+               : moves;
+  if (r.op == "pad")
+    return r.attrs->integers("before")[0] == 0 && r.attrs->integers("after")[0] == 0 ? "" : moves;
+  if (r.op != "flip") return "";
+  const Ints axes = ops::normal_axes(r.attrs->integers("axes"), x.rank()).value();  // sorted
+  return axes.empty() || axes[0] != 0 ? "" : moves;
 }
 
 std::optional<Placement> place(const KernelRequest& r, Format family, std::string& reason) {
-  if (family.kind == Format::channels) reason = "plain or batch-blocked operands only";
-  else if (family.kind == Format::nblock) reason = keeps_batch(r);
-  if (reason.empty() && r.op == "pad" && real_or(*r.attrs, "value", 0) != 0 && !is_numeric(r.out[0].dtype))
+  if (family.kind == Format::channels)
+    reason = "plain or batch-blocked operands only";
+  else if (family.kind == Format::nblock)
+    reason = keeps_batch(r);
+  if (reason.empty() && r.op == "pad" && real_or(*r.attrs, "value", 0) != 0 &&
+      !is_numeric(r.out[0].dtype))
     reason = fmt::format("does not make elements of {}", name_of(r.out[0].dtype));
   if (!reason.empty()) return std::nullopt;
-  Placement p = plain_placement(r, predict_us(r, static_cast<double>(r.out[0].shape.count()), 0.02));
+  Placement p =
+      plain_placement(r, predict_us(r, static_cast<double>(r.out[0].shape.count()), 0.02));
   if (r.op == "reshape" || r.op == "stop_gradient") p.microseconds = predict_us(r, 0, 1);
   if (family.kind == Format::nblock) {
     p.out[0] = family;

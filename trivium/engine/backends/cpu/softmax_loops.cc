@@ -1,5 +1,5 @@
-// A tile is up to 64 rows side by side (inner > 1) or one row (inner == 1). The maximum is subtracted
-// first; float32 sums gather in double.
+// A tile is up to 64 rows side by side (inner > 1) or one row (inner == 1). The maximum is
+// subtracted first; float32 sums gather in double.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trivium/engine/backends/cpu/softmax_loops.cc"
 #include "hwy/foreach_target.h"
@@ -22,7 +22,8 @@ constexpr int64_t kWidth = 64;
 /// p[i] = e^p[i] for n <= kWidth; the buffer holds kWidth elements.
 inline void exp_in_place(float* p, int64_t n) {
   const hn::CappedTag<float, 16> d;
-  for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::Lanes(d))) hn::StoreU(exp(d, hn::LoadU(d, p + i)), d, p + i);
+  for (int64_t i = 0; i < n; i += static_cast<int64_t>(hn::Lanes(d)))
+    hn::StoreU(exp(d, hn::LoadU(d, p + i)), d, p + i);
 }
 inline void exp_in_place(double* p, int64_t n) {
   for (int64_t i = 0; i < n; ++i) p[i] = std::exp(p[i]);
@@ -49,17 +50,20 @@ void row_totals(const T* x, int64_t n, T* y, T& largest, double& total) {
     for (int64_t i = count; i < kWidth; ++i) part[i] = 0;
     for (int64_t i = 0; i < kWidth; i += 8)
       for (int64_t k = 0; k < 8; ++k) sums[k] += part[i + k];
-    total += ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
+    total +=
+        ((sums[0] + sums[4]) + (sums[1] + sums[5])) + ((sums[2] + sums[6]) + (sums[3] + sums[7]));
     for (int64_t i = 0; i < count; ++i) y[q + i] = part[i];
   }
 }
 
 /// The same for `n` <= kWidth rows whose class k lies at x + k * inner.
 template <typename T>
-void tile_totals(const T* x, int64_t classes, int64_t inner, int64_t n, T* y, T* largest, double* total) {
+void tile_totals(const T* x, int64_t classes, int64_t inner, int64_t n, T* y, T* largest,
+                 double* total) {
   for (int64_t i = 0; i < n; ++i) largest[i] = x[i], total[i] = 0;
   for (int64_t k = 1; k < classes; ++k)
-    for (int64_t i = 0; i < n; ++i) largest[i] = largest[i] < x[k * inner + i] ? x[k * inner + i] : largest[i];
+    for (int64_t i = 0; i < n; ++i)
+      largest[i] = largest[i] < x[k * inner + i] ? x[k * inner + i] : largest[i];
   HWY_ALIGN T part[kWidth] = {};
   for (int64_t k = 0; k < classes; ++k) {
     for (int64_t i = 0; i < n; ++i) part[i] = x[k * inner + i] - largest[i];
@@ -91,7 +95,8 @@ void for_each_tile(const RowView& v, const T* x, T* y, const Finish& finish) {
   const int64_t tiles = (v.inner + kWidth - 1) / kWidth;
   parallel_for(v.outer * tiles, grain_of(v, kWidth), [&](int64_t begin, int64_t end) HWY_ATTR {
     for (int64_t t = begin; t < end; ++t) {
-      const int64_t o = t / tiles, first = t % tiles * kWidth, n = std::min(kWidth, v.inner - first);
+      const int64_t o = t / tiles, first = t % tiles * kWidth,
+                    n = std::min(kWidth, v.inner - first);
       T largest[kWidth];
       double total[kWidth];
       const int64_t at = o * v.classes * v.inner + first;
@@ -121,10 +126,11 @@ void log_rows(const RowView& v, const T* x, T* y) {
   parallel_for(v.outer * v.inner, grain_of(v, 1), [&](int64_t begin, int64_t end) HWY_ATTR {
     for (int64_t t = begin; t < end; ++t) {
       const int64_t at = t / v.inner * v.classes * v.inner + t % v.inner;
-      const T *from = x + at;
+      const T* from = x + at;
       T* to = y + at;
       T largest = from[0];
-      for (int64_t k = 1; k < v.classes; ++k) largest = largest < from[k * v.inner] ? from[k * v.inner] : largest;
+      for (int64_t k = 1; k < v.classes; ++k)
+        largest = largest < from[k * v.inner] ? from[k * v.inner] : largest;
       double total = 0;
       HWY_ALIGN T part[kWidth] = {};
       for (int64_t q = 0; q < v.classes; q += kWidth) {
@@ -134,7 +140,8 @@ void log_rows(const RowView& v, const T* x, T* y) {
         for (int64_t i = 0; i < count; ++i) total += part[i];
       }
       const T shift = static_cast<T>(std::log(total));
-      for (int64_t k = 0; k < v.classes; ++k) to[k * v.inner] = (from[k * v.inner] - largest) - shift;
+      for (int64_t k = 0; k < v.classes; ++k)
+        to[k * v.inner] = (from[k * v.inner] - largest) - shift;
     }
   });
 }
@@ -145,63 +152,71 @@ void softmax_typed(const RowView& v, bool logarithm, const void* x, void* y) {
   T* out = static_cast<T*>(y);
   if (v.classes == 0) return;
   if (logarithm) return log_rows(v, in, out);
-  for_each_tile(v, in, out, [&](int64_t o, int64_t first, int64_t n, const T*, const double* total) {
-    divide(v, out, o, first, n, total);
-  });
+  for_each_tile(v, in, out,
+                [&](int64_t o, int64_t first, int64_t n, const T*, const double* total) {
+                  divide(v, out, o, first, n, total);
+                });
 }
 
 template <typename T>
-void loss_typed(const RowView& v, const Labels& labels, double log_floor, const void* x, void* loss, void* probability) {
+void loss_typed(const RowView& v, const Labels& labels, double log_floor, const void* x, void* loss,
+                void* probability) {
   const T* in = static_cast<const T*>(x);
   T* p = static_cast<T*>(probability);
   T* out = static_cast<T*>(loss);
-  for_each_tile(v, in, p, [&](int64_t o, int64_t first, int64_t n, const T* largest, const double* total) {
-    for (int64_t i = 0; i < n; ++i) {
-      const int64_t row = v.row(o, first + i);
-      if (row < 0) continue;
-      const int64_t label = labels.at(row, v.classes);
-      out[row] = 0;
-      if (label == Labels::kIgnored) continue;
-      const double score = in[(o * v.classes + label) * v.inner + first + i];
-      const double log_p = (score - static_cast<double>(largest[i])) - std::log(total[i]);
-      out[row] = static_cast<T>(-std::max(log_p, log_floor));
-    }
-    divide(v, p, o, first, n, total);
-  });
+  for_each_tile(
+      v, in, p, [&](int64_t o, int64_t first, int64_t n, const T* largest, const double* total) {
+        for (int64_t i = 0; i < n; ++i) {
+          const int64_t row = v.row(o, first + i);
+          if (row < 0) continue;
+          const int64_t label = labels.at(row, v.classes);
+          out[row] = 0;
+          if (label == Labels::kIgnored) continue;
+          const double score = in[(o * v.classes + label) * v.inner + first + i];
+          const double log_p = (score - static_cast<double>(largest[i])) - std::log(total[i]);
+          out[row] = static_cast<T>(-std::max(log_p, log_floor));
+        }
+        divide(v, p, o, first, n, total);
+      });
 }
 
 template <typename T>
-void loss_grad_typed(const RowView& v, const Labels& labels, const void* dloss, const void* probability, void* dx) {
+void loss_grad_typed(const RowView& v, const Labels& labels, const void* dloss,
+                     const void* probability, void* dx) {
   const T *dl = static_cast<const T*>(dloss), *p = static_cast<const T*>(probability);
   T* out = static_cast<T*>(dx);
   const int64_t tiles = (v.inner + kWidth - 1) / kWidth;
-  parallel_for(v.outer * tiles, grain_of(v, std::min(kWidth, v.inner)), [&](int64_t begin, int64_t end) HWY_ATTR {
-    for (int64_t t = begin; t < end; ++t) {
-      const int64_t o = t / tiles, first = t % tiles * kWidth, n = std::min(kWidth, v.inner - first);
-      T scale[kWidth];
-      int64_t label[kWidth];
-      for (int64_t i = 0; i < n; ++i) {
-        const int64_t row = v.row(o, first + i);
-        label[i] = row < 0 ? Labels::kIgnored : labels.at(row, v.classes);
-        scale[i] = label[i] == Labels::kIgnored ? T(0) : dl[row];
-      }
-      const T* from = p + o * v.classes * v.inner + first;
-      T* to = out + o * v.classes * v.inner + first;
-      if (v.inner == 1) {
-        if (label[0] == Labels::kIgnored) {
-          std::fill_n(to, v.classes, T(0));
-          continue;
-        }
-        const T own = (from[label[0]] - T(1)) * scale[0];
-        for (int64_t k = 0; k < v.classes; ++k) to[k] = from[k] * scale[0];
-        to[label[0]] = own;
-        continue;
-      }
-      for (int64_t k = 0; k < v.classes; ++k)
-        for (int64_t i = 0; i < n; ++i)
-          to[k * v.inner + i] = label[i] < 0 ? T(0) : (from[k * v.inner + i] - T(label[i] == k)) * scale[i];
-    }
-  });
+  parallel_for(v.outer * tiles, grain_of(v, std::min(kWidth, v.inner)),
+               [&](int64_t begin, int64_t end) HWY_ATTR {
+                 for (int64_t t = begin; t < end; ++t) {
+                   const int64_t o = t / tiles, first = t % tiles * kWidth,
+                                 n = std::min(kWidth, v.inner - first);
+                   T scale[kWidth];
+                   int64_t label[kWidth];
+                   for (int64_t i = 0; i < n; ++i) {
+                     const int64_t row = v.row(o, first + i);
+                     label[i] = row < 0 ? Labels::kIgnored : labels.at(row, v.classes);
+                     scale[i] = label[i] == Labels::kIgnored ? T(0) : dl[row];
+                   }
+                   const T* from = p + o * v.classes * v.inner + first;
+                   T* to = out + o * v.classes * v.inner + first;
+                   if (v.inner == 1) {
+                     if (label[0] == Labels::kIgnored) {
+                       std::fill_n(to, v.classes, T(0));
+                       continue;
+                     }
+                     const T own = (from[label[0]] - T(1)) * scale[0];
+                     for (int64_t k = 0; k < v.classes; ++k) to[k] = from[k] * scale[0];
+                     to[label[0]] = own;
+                     continue;
+                   }
+                   for (int64_t k = 0; k < v.classes; ++k)
+                     for (int64_t i = 0; i < n; ++i)
+                       to[k * v.inner + i] =
+                           label[i] < 0 ? T(0)
+                                        : (from[k * v.inner + i] - T(label[i] == k)) * scale[i];
+                 }
+               });
 }
 
 template <typename T>
@@ -222,16 +237,23 @@ void top_k_typed(const RowView& v, const Labels& labels, int64_t k, const void* 
 }
 
 void softmax_any(const RowView& v, DType d, bool logarithm, const void* x, void* y) {
-  d == DType::f32 ? softmax_typed<float>(v, logarithm, x, y) : softmax_typed<double>(v, logarithm, x, y);
+  d == DType::f32 ? softmax_typed<float>(v, logarithm, x, y)
+                  : softmax_typed<double>(v, logarithm, x, y);
 }
-void loss_any(const RowView& v, DType d, const Labels& labels, double log_floor, const void* x, void* loss, void* p) {
-  d == DType::f32 ? loss_typed<float>(v, labels, log_floor, x, loss, p) : loss_typed<double>(v, labels, log_floor, x, loss, p);
+void loss_any(const RowView& v, DType d, const Labels& labels, double log_floor, const void* x,
+              void* loss, void* p) {
+  d == DType::f32 ? loss_typed<float>(v, labels, log_floor, x, loss, p)
+                  : loss_typed<double>(v, labels, log_floor, x, loss, p);
 }
-void loss_grad_any(const RowView& v, DType d, const Labels& labels, const void* dloss, const void* p, void* dx) {
-  d == DType::f32 ? loss_grad_typed<float>(v, labels, dloss, p, dx) : loss_grad_typed<double>(v, labels, dloss, p, dx);
+void loss_grad_any(const RowView& v, DType d, const Labels& labels, const void* dloss,
+                   const void* p, void* dx) {
+  d == DType::f32 ? loss_grad_typed<float>(v, labels, dloss, p, dx)
+                  : loss_grad_typed<double>(v, labels, dloss, p, dx);
 }
-void top_k_any(const RowView& v, DType d, const Labels& labels, int64_t k, const void* x, float* y) {
-  d == DType::f32 ? top_k_typed<float>(v, labels, k, x, y) : top_k_typed<double>(v, labels, k, x, y);
+void top_k_any(const RowView& v, DType d, const Labels& labels, int64_t k, const void* x,
+               float* y) {
+  d == DType::f32 ? top_k_typed<float>(v, labels, k, x, y)
+                  : top_k_typed<double>(v, labels, k, x, y);
 }
 
 }  // namespace trivium::cpu::HWY_NAMESPACE
@@ -256,16 +278,26 @@ RowView RowView::of(const run::TensorDesc& x, int axis) {
 int64_t Labels::at(int64_t i, int64_t classes) const {
   double given = 0;
   switch (dtype) {
-    case DType::f32: given = static_cast<const float*>(data)[i]; break;
-    case DType::f64: given = static_cast<const double*>(data)[i]; break;
-    case DType::i32: given = static_cast<const int32_t*>(data)[i]; break;
-    case DType::i64: given = static_cast<double>(static_cast<const int64_t*>(data)[i]); break;
-    default: internal_error("labels of {}", name_of(dtype));
+    case DType::f32:
+      given = static_cast<const float*>(data)[i];
+      break;
+    case DType::f64:
+      given = static_cast<const double*>(data)[i];
+      break;
+    case DType::i32:
+      given = static_cast<const int32_t*>(data)[i];
+      break;
+    case DType::i64:
+      given = static_cast<double>(static_cast<const int64_t*>(data)[i]);
+      break;
+    default:
+      internal_error("labels of {}", name_of(dtype));
   }
   const double label = std::trunc(given);
   if (has_ignore && label == static_cast<double>(ignore)) return kIgnored;
   if (!(label >= 0 && label < static_cast<double>(classes)))
-    user_error("{}: label {} at position {} of {}, a class from 0 to {} expected{}", op, given, i, rows, classes - 1,
+    user_error("{}: label {} at position {} of {}, a class from 0 to {} expected{}", op, given, i,
+               rows, classes - 1,
                has_ignore ? fmt::format(" (or {}, which is ignored)", ignore) : "");
   return static_cast<int64_t>(label);
 }
@@ -273,10 +305,12 @@ int64_t Labels::at(int64_t i, int64_t classes) const {
 void softmax(const RowView& v, DType d, bool logarithm, const void* x, void* y) {
   HWY_DYNAMIC_DISPATCH(softmax_any)(v, d, logarithm, x, y);
 }
-void softmax_loss(const RowView& v, DType d, const Labels& labels, double log_floor, const void* x, void* loss, void* p) {
+void softmax_loss(const RowView& v, DType d, const Labels& labels, double log_floor, const void* x,
+                  void* loss, void* p) {
   HWY_DYNAMIC_DISPATCH(loss_any)(v, d, labels, log_floor, x, loss, p);
 }
-void softmax_loss_grad(const RowView& v, DType d, const Labels& labels, const void* dloss, const void* p, void* dx) {
+void softmax_loss_grad(const RowView& v, DType d, const Labels& labels, const void* dloss,
+                       const void* p, void* dx) {
   HWY_DYNAMIC_DISPATCH(loss_grad_any)(v, d, labels, dloss, p, dx);
 }
 void in_top_k(const RowView& v, DType d, const Labels& labels, int64_t k, const void* x, float* y) {

@@ -1,5 +1,5 @@
-// Softmax rows and the losses on them. A tensor is seen as [outer, classes, inner]; in a batch-blocked one
-// the lanes end `inner`, so one set of loops serves both formats.
+// Softmax rows and the losses on them. A tensor is seen as [outer, classes, inner]; in a
+// batch-blocked one the lanes end `inner`, so one set of loops serves both formats.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ struct Labels {
   DType dtype;
   bool has_ignore;
   int64_t ignore;
-  int64_t rows;      // for messages
+  int64_t rows;  // for messages
   const char* op;
 
   static constexpr int64_t kIgnored = -1;
@@ -42,12 +42,13 @@ struct Labels {
 };
 
 /// probability = softmax(x); loss[row] = -max(log p[label], log_floor).
-void softmax_loss(const RowView& view, DType dtype, const Labels& labels, double log_floor, const void* x,
-                  void* loss, void* probability);
+void softmax_loss(const RowView& view, DType dtype, const Labels& labels, double log_floor,
+                  const void* x, void* loss, void* probability);
 /// dx = (probability - onehot(label)) * dloss, 0 in ignored rows. dx may be probability.
 void softmax_loss_grad(const RowView& view, DType dtype, const Labels& labels, const void* dloss,
                        const void* probability, void* dx);
 /// 1 where fewer than k other classes score at least what the label's class does.
-void in_top_k(const RowView& view, DType dtype, const Labels& labels, int64_t k, const void* x, float* y);
+void in_top_k(const RowView& view, DType dtype, const Labels& labels, int64_t k, const void* x,
+              float* y);
 
 }  // namespace trivium::cpu

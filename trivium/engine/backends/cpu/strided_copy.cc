@@ -1,5 +1,5 @@
-// Axes that step together are merged first. The last axis is the one the written side is contiguous in;
-// when the read side is contiguous in another axis, the two are walked in square tiles.
+// Axes that step together are merged first. The last axis is the one the written side is contiguous
+// in; when the read side is contiguous in another axis, the two are walked in square tiles.
 #include "trivium/engine/backends/cpu/strided_copy.h"
 
 #include <algorithm>
@@ -22,7 +22,8 @@ struct Walk {
   std::array<int64_t, 16> at{};
   int64_t from, to;
 
-  Walk(const StridedCopy& copy, int outer_axes, int64_t row) : c(copy), outer(outer_axes), from(copy.from_offset), to(copy.to_offset) {
+  Walk(const StridedCopy& copy, int outer_axes, int64_t row)
+      : c(copy), outer(outer_axes), from(copy.from_offset), to(copy.to_offset) {
     for (int d = outer - 1; d >= 0; --d) {
       at[d] = row % c.sizes[d];
       row /= c.sizes[d];
@@ -42,19 +43,24 @@ struct Walk {
   }
 };
 
-/// to[j][i] = from[i][j] for i < rows (stride from_row, to 1), j < columns (stride from 1, to_column).
+/// to[j][i] = from[i][j] for i < rows (stride from_row, to 1), j < columns (stride from 1,
+/// to_column).
 template <typename T>
-void turn(const T* from, int64_t from_row, int64_t rows, int64_t columns, T* to, int64_t to_column) {
+void turn(const T* from, int64_t from_row, int64_t rows, int64_t columns, T* to,
+          int64_t to_column) {
   for (int64_t i0 = 0; i0 < rows; i0 += kTile) {
     const int64_t ni = std::min(kTile, rows - i0);
     for (int64_t j0 = 0; j0 < columns; j0 += kTile) {
       const int64_t nj = std::min(kTile, columns - j0);
       T tile[kTile][kTile];
-      for (int64_t i = 0; i < ni; ++i) std::memcpy(tile[i], from + (i0 + i) * from_row + j0, static_cast<size_t>(nj) * sizeof(T));
+      for (int64_t i = 0; i < ni; ++i)
+        std::memcpy(tile[i], from + (i0 + i) * from_row + j0, static_cast<size_t>(nj) * sizeof(T));
       for (int64_t j = 0; j < nj; ++j) {
         T* out = to + (j0 + j) * to_column + i0;
-        if (ni == kTile) for (int64_t i = 0; i < kTile; ++i) out[i] = tile[i][j];
-        else for (int64_t i = 0; i < ni; ++i) out[i] = tile[i][j];
+        if (ni == kTile)
+          for (int64_t i = 0; i < kTile; ++i) out[i] = tile[i][j];
+        else
+          for (int64_t i = 0; i < ni; ++i) out[i] = tile[i][j];
       }
     }
   }
@@ -68,7 +74,8 @@ void StridedCopy::finish() {
   std::vector<int64_t> n, f, t;
   for (size_t d = 0; d < sizes.size(); ++d) {
     if (sizes[d] == 1) continue;
-    if (!n.empty() && f.back() == from_strides[d] * sizes[d] && t.back() == to_strides[d] * sizes[d]) {
+    if (!n.empty() && f.back() == from_strides[d] * sizes[d] &&
+        t.back() == to_strides[d] * sizes[d]) {
       n.back() *= sizes[d], f.back() = from_strides[d], t.back() = to_strides[d];
     } else {
       n.push_back(sizes[d]), f.push_back(from_strides[d]), t.push_back(to_strides[d]);
@@ -80,8 +87,10 @@ void StridedCopy::finish() {
   const size_t last = sizes.size() - 1;
   inner_ = Inner::strided;
   if (t[last] != 1) return;
-  if (f[last] == 1) inner_ = Inner::copy;
-  else if (f[last] == 0) inner_ = Inner::repeat;
+  if (f[last] == 1)
+    inner_ = Inner::copy;
+  else if (f[last] == 0)
+    inner_ = Inner::repeat;
   else {
     // The axis in which the read side is contiguous becomes the one before the last.
     for (size_t d = 0; d < last; ++d) {
@@ -100,24 +109,29 @@ void StridedCopy::finish() {
 template <typename T>
 void StridedCopy::run_typed(const T* from, T* to) const {
   const int rank = static_cast<int>(sizes.size());
-  const int64_t n = sizes[rank - 1], step_from = from_strides[rank - 1], step_to = to_strides[rank - 1];
+  const int64_t n = sizes[rank - 1], step_from = from_strides[rank - 1],
+                step_to = to_strides[rank - 1];
   if (inner_ == Inner::transpose) {
-    const int64_t columns = sizes[rank - 2], stripe = std::max<int64_t>(kTile, kGrainElements / n / kTile * kTile);
+    const int64_t columns = sizes[rank - 2],
+                  stripe = std::max<int64_t>(kTile, kGrainElements / n / kTile * kTile);
     const int64_t stripes = (columns + stripe - 1) / stripe, planes = count_ / (n * columns);
-    parallel_for(planes * stripes, std::max<int64_t>(1, kGrainElements / (n * std::min(columns, stripe))), [&](int64_t begin, int64_t end) {
-      Walk walk(*this, rank - 2, begin / stripes);
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t j = i % stripes * stripe;
-        turn(from + walk.from + j, step_from, n, std::min(stripe, columns - j),
-             to + walk.to + j * to_strides[rank - 2], to_strides[rank - 2]);
-        if (i % stripes == stripes - 1) walk.next();
-      }
-    });
+    parallel_for(planes * stripes,
+                 std::max<int64_t>(1, kGrainElements / (n * std::min(columns, stripe))),
+                 [&](int64_t begin, int64_t end) {
+                   Walk walk(*this, rank - 2, begin / stripes);
+                   for (int64_t i = begin; i < end; ++i) {
+                     const int64_t j = i % stripes * stripe;
+                     turn(from + walk.from + j, step_from, n, std::min(stripe, columns - j),
+                          to + walk.to + j * to_strides[rank - 2], to_strides[rank - 2]);
+                     if (i % stripes == stripes - 1) walk.next();
+                   }
+                 });
     return;
   }
   if (rank == 1 && inner_ == Inner::copy) {
     parallel_for(n, kGrainElements * 4, [&](int64_t begin, int64_t end) {
-      std::memcpy(to + to_offset + begin, from + from_offset + begin, static_cast<size_t>(end - begin) * sizeof(T));
+      std::memcpy(to + to_offset + begin, from + from_offset + begin,
+                  static_cast<size_t>(end - begin) * sizeof(T));
     });
     return;
   }
@@ -127,28 +141,39 @@ void StridedCopy::run_typed(const T* from, T* to) const {
     });
     return;
   }
-  parallel_for(count_ / n, std::max<int64_t>(1, kGrainElements / n), [&](int64_t begin, int64_t end) {
-    Walk walk(*this, rank - 1, begin);
-    for (int64_t row = begin; row < end; ++row, walk.next()) {
-      const T* x = from + walk.from;
-      T* y = to + walk.to;
-      switch (inner_) {
-        case Inner::copy: std::memcpy(y, x, static_cast<size_t>(n) * sizeof(T)); break;
-        case Inner::repeat: std::fill_n(y, n, *x); break;
-        default: for (int64_t i = 0; i < n; ++i) y[i * step_to] = x[i * step_from];
-      }
-    }
-  });
+  parallel_for(count_ / n, std::max<int64_t>(1, kGrainElements / n),
+               [&](int64_t begin, int64_t end) {
+                 Walk walk(*this, rank - 1, begin);
+                 for (int64_t row = begin; row < end; ++row, walk.next()) {
+                   const T* x = from + walk.from;
+                   T* y = to + walk.to;
+                   switch (inner_) {
+                     case Inner::copy:
+                       std::memcpy(y, x, static_cast<size_t>(n) * sizeof(T));
+                       break;
+                     case Inner::repeat:
+                       std::fill_n(y, n, *x);
+                       break;
+                     default:
+                       for (int64_t i = 0; i < n; ++i) y[i * step_to] = x[i * step_from];
+                   }
+                 }
+               });
 }
 
 void StridedCopy::run(const void* from, void* to) const {
   if (count_ == 0) return;
   switch (element_bytes) {
-    case 1: return run_typed(static_cast<const uint8_t*>(from), static_cast<uint8_t*>(to));
-    case 2: return run_typed(static_cast<const uint16_t*>(from), static_cast<uint16_t*>(to));
-    case 4: return run_typed(static_cast<const uint32_t*>(from), static_cast<uint32_t*>(to));
-    case 8: return run_typed(static_cast<const uint64_t*>(from), static_cast<uint64_t*>(to));
-    default: internal_error("elements of {} bytes", element_bytes);
+    case 1:
+      return run_typed(static_cast<const uint8_t*>(from), static_cast<uint8_t*>(to));
+    case 2:
+      return run_typed(static_cast<const uint16_t*>(from), static_cast<uint16_t*>(to));
+    case 4:
+      return run_typed(static_cast<const uint32_t*>(from), static_cast<uint32_t*>(to));
+    case 8:
+      return run_typed(static_cast<const uint64_t*>(from), static_cast<uint64_t*>(to));
+    default:
+      internal_error("elements of {} bytes", element_bytes);
   }
 }
 

@@ -1,4 +1,5 @@
-// Moves elements between two walks of memory: every op that only rearranges is one or a few of these.
+// Moves elements between two walks of memory: every op that only rearranges is one or a few of
+// these.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +10,9 @@
 
 namespace trivium::cpu {
 
-/// to[to_offset + i · to_strides] = from[from_offset + i · from_strides] for all i of the box `sizes`.
-/// Strides and offsets count elements; strides may be 0 or negative on the side that is read.
+/// to[to_offset + i · to_strides] = from[from_offset + i · from_strides] for all i of the box
+/// `sizes`. Strides and offsets count elements; strides may be 0 or negative on the side that is
+/// read.
 struct StridedCopy {
   std::vector<int64_t> sizes, from_strides, to_strides;
   int64_t from_offset = 0, to_offset = 0;
@@ -28,8 +30,9 @@ struct StridedCopy {
   int64_t count_ = 0;
 };
 
-/// Strides with which `in` is read while walking the memory of `out` (NumPy broadcasting from the last
-/// axis). Both have their formats set; a plain operand of a batch-blocked result repeats along blocks and lanes.
+/// Strides with which `in` is read while walking the memory of `out` (NumPy broadcasting from the
+/// last axis). Both have their formats set; a plain operand of a batch-blocked result repeats along
+/// blocks and lanes.
 std::vector<int64_t> walk_strides(const run::TensorDesc& in, const run::TensorDesc& out);
 
 }  // namespace trivium::cpu

@@ -12,7 +12,8 @@ double operand_bytes(const KernelRequest& request) {
 
 double predict_us(const KernelRequest& request, double flops, double efficiency) {
   const run::Machine& m = machine();
-  const double compute = flops / (std::max(1, request.threads) * m.gflops_per_thread * 1e3 * efficiency);
+  const double compute =
+      flops / (std::max(1, request.threads) * m.gflops_per_thread * 1e3 * efficiency);
   const double memory = operand_bytes(request) / (m.gbytes_per_second * 1e3);
   return std::max(compute, memory) + 1.0;
 }
@@ -27,7 +28,8 @@ Placement plain_placement(const KernelRequest& request, double microseconds) {
 
 PlaceFn place_plain(std::function<std::string(const KernelRequest&)> supported,
                     std::function<double(const KernelRequest&)> flops, double efficiency) {
-  return [=](const KernelRequest& request, Format family, std::string& reason) -> std::optional<Placement> {
+  return [=](const KernelRequest& request, Format family,
+             std::string& reason) -> std::optional<Placement> {
     if (family.kind != Format::plain) {
       reason = "works on plain operands only";
       return std::nullopt;
@@ -71,6 +73,13 @@ std::string floating_only(const KernelRequest& request) {
   const DType dtype = request.in.empty() ? request.out[0].dtype : request.in[0].dtype;
   if (dtype == DType::f32 || dtype == DType::f64) return "";
   return fmt::format("computes in float32 and float64, not {}", name_of(dtype));
+}
+
+bool has_empty(const KernelRequest& request) {
+  for (const auto* list : {&request.in, &request.out})
+    for (const TensorDesc& t : *list)
+      if (t.shape.count() == 0) return true;
+  return false;
 }
 
 std::string numeric_only(const KernelRequest& request) {

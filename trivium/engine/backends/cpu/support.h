@@ -1,5 +1,5 @@
-// What every kernel file shares: reading requests, predicting costs, building entries. The one idea: a
-// kernel is a struct of frozen sizes with `void run(const KernelArgs&) const`.
+// What every kernel file shares: reading requests, predicting costs, building entries. The one
+// idea: a kernel is a struct of frozen sizes with `void run(const KernelArgs&) const`.
 #pragma once
 
 #include <algorithm>
@@ -33,9 +33,13 @@ inline constexpr Format kPlain{};
 inline constexpr int64_t kGrain = 16384;
 
 template <typename T>
-const T* input(const KernelArgs& args, int i) { return static_cast<const T*>(args.in[i]); }
+const T* input(const KernelArgs& args, int i) {
+  return static_cast<const T*>(args.in[i]);
+}
 template <typename T>
-T* output(const KernelArgs& args, int i = 0) { return static_cast<T*>(args.out[i]); }
+T* output(const KernelArgs& args, int i = 0) {
+  return static_cast<T*>(args.out[i]);
+}
 
 /// Wraps a struct that has `run`.
 template <typename State>
@@ -45,7 +49,8 @@ Kernel kernel_of(std::string name, std::shared_ptr<const State> state, size_t sc
 }
 template <typename State>
 Kernel kernel_of(std::string name, State state, size_t scratch_bytes = 0) {
-  return kernel_of<State>(std::move(name), std::make_shared<const State>(std::move(state)), scratch_bytes);
+  return kernel_of<State>(std::move(name), std::make_shared<const State>(std::move(state)),
+                          scratch_bytes);
 }
 
 /// What this machine does, probed once.
@@ -53,22 +58,25 @@ const run::Machine& machine();
 
 /// Bytes of all operands in the formats they have.
 double operand_bytes(const KernelRequest& request);
-/// The prediction of every kernel: arithmetic at `efficiency` of the peak or memory traffic, whichever
-/// is slower, and the fixed cost of a call.
+/// The prediction of every kernel: arithmetic at `efficiency` of the peak or memory traffic,
+/// whichever is slower, and the fixed cost of a call.
 double predict_us(const KernelRequest& request, double flops, double efficiency);
 
 /// All operands plain.
 Placement plain_placement(const KernelRequest& request, double microseconds);
 /// A place function for kernels that take plain operands only; `supported` gives "" or a reason.
 PlaceFn place_plain(std::function<std::string(const KernelRequest&)> supported,
-                    std::function<double(const KernelRequest&)> flops = nullptr, double efficiency = 0.05);
+                    std::function<double(const KernelRequest&)> flops = nullptr,
+                    double efficiency = 0.05);
 
-/// What `place` does for kernels that work on physical shapes: all tensors of rank >= 1 whose axis 0 is
-/// the batch are in `family`. `batch` names the axis-0 size that makes an operand take part.
+/// What `place` does for kernels that work on physical shapes: all tensors of rank >= 1 whose axis
+/// 0 is the batch are in `family`. `batch` names the axis-0 size that makes an operand take part.
 bool takes_part(const TensorDesc& tensor, int64_t batch, int rank_at_least = 1);
 
 /// Position of an attribute axis that may count from the end.
-inline int normalized_axis(int64_t axis, int rank) { return static_cast<int>(axis < 0 ? axis + rank : axis); }
+inline int normalized_axis(int64_t axis, int rank) {
+  return static_cast<int>(axis < 0 ? axis + rank : axis);
+}
 /// An optional attribute.
 Ints ints_or(const Attrs& attrs, const std::string& name, Ints fallback);
 int64_t int_or(const Attrs& attrs, const std::string& name, int64_t fallback);
@@ -82,15 +90,24 @@ inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 template <typename F>
 auto visit_numeric(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f32: return f(static_cast<float*>(nullptr));
-    case DType::f64: return f(static_cast<double*>(nullptr));
-    case DType::i8: return f(static_cast<int8_t*>(nullptr));
-    case DType::u8: return f(static_cast<uint8_t*>(nullptr));
-    case DType::i16: return f(static_cast<int16_t*>(nullptr));
-    case DType::i32: return f(static_cast<int32_t*>(nullptr));
-    case DType::i64: return f(static_cast<int64_t*>(nullptr));
-    case DType::bool_: return f(static_cast<bool*>(nullptr));
-    default: internal_error("no cpu kernel computes in {}", name_of(dtype));
+    case DType::f32:
+      return f(static_cast<float*>(nullptr));
+    case DType::f64:
+      return f(static_cast<double*>(nullptr));
+    case DType::i8:
+      return f(static_cast<int8_t*>(nullptr));
+    case DType::u8:
+      return f(static_cast<uint8_t*>(nullptr));
+    case DType::i16:
+      return f(static_cast<int16_t*>(nullptr));
+    case DType::i32:
+      return f(static_cast<int32_t*>(nullptr));
+    case DType::i64:
+      return f(static_cast<int64_t*>(nullptr));
+    case DType::bool_:
+      return f(static_cast<bool*>(nullptr));
+    default:
+      internal_error("no cpu kernel computes in {}", name_of(dtype));
   }
 }
 template <typename F>
@@ -111,6 +128,8 @@ using Pointee = std::remove_pointer_t<Pointer>;
 inline bool is_numeric(DType d) { return d != DType::f16 && d != DType::bf16; }
 /// "" when every operand is f32 or f64 alike, else why not.
 std::string floating_only(const KernelRequest& request);
+/// Whether some operand or result has no elements.
+bool has_empty(const KernelRequest& request);
 std::string numeric_only(const KernelRequest& request);
 
 // One function per family file; backend.cc calls them all.
