@@ -589,7 +589,7 @@ double winograd_advantage(const ConvShape& s, Pass pass) {
   const double pairs = double(p.in_channels) * p.out_channels;
   const double tiles = double(scatter ? scatter_problem(s).tiles() : p.tiles());
   const double groups = double(ceil_div(s.batch, vector_lanes(s.lanes)));
-  // Vector operations: 36 products a tile and pair, and the measured cost of the transforms.
+  // Vector operations: 36 products a tile and pair, and an estimated cost of the transforms.
   const double direct = groups * rows * columns * pairs + pairs * p.kernel * p.kernel;
   double ours = groups * tiles * kWinogradPoints * pairs * 1.08;
   if (pass == Pass::backward_weights) {
