@@ -1,0 +1,167 @@
+// A run takes a context (arena, pointer table) from the plan's pool, patches the pointers that point
+// outside the arena, and calls the steps one after another.
+#include "trivium/engine/run/executor.h"
+
+#include <sys/mman.h>
+
+#include <mutex>
+
+#include "trivium/engine/core/log.h"
+#include "trivium/engine/run/profile.h"
+
+namespace trivium::run {
+namespace {
+
+constexpr size_t kHugePageArena = 4u << 20;
+
+struct Context {
+  std::shared_ptr<Buffer> arena;
+  std::vector<double> scalar_page;       // one 8-byte place per scalar slot
+  std::vector<const void*> pointers;     // operands of all steps, in then out
+  std::vector<void*> bases;              // per buffer
+  struct Patch {
+    int32_t pointer, buffer;
+    size_t offset;
+  };
+  std::vector<Patch> patches;            // pointers outside the arena
+  std::vector<int32_t> first_pointer;    // per step
+};
+
+std::unique_ptr<Context> make_context(const Plan& plan) {
+  auto c = std::make_unique<Context>();
+  c->arena = Buffer::allocate(plan.arena_bytes);
+  if (plan.arena_bytes >= kHugePageArena) madvise(c->arena->data(), plan.arena_bytes, MADV_HUGEPAGE);
+  log::event(log::Topic::memory, "context of plan {:016x}: arena {} bytes", plan.key, plan.arena_bytes);
+  c->scalar_page.resize(plan.scalars.size());
+  c->bases.resize(plan.buffers.size());
+  for (size_t b = 0; b < plan.buffers.size(); ++b) {
+    const BufferInfo& info = plan.buffers[b];
+    if (info.place == Place::arena) c->bases[b] = static_cast<char*>(c->arena->data()) + info.offset;
+    if (info.place == Place::scalar) c->bases[b] = &c->scalar_page[info.slot];
+    if (info.place == Place::constant) c->bases[b] = plan.constants[info.slot].raw();
+  }
+  for (const Step& step : plan.steps) {
+    c->first_pointer.push_back(static_cast<int32_t>(c->pointers.size()));
+    const auto add = [&](const Operand& o) {
+      const void* p = nullptr;
+      if (o.buffer >= 0) {
+        const Place place = plan.buffers[o.buffer].place;
+        if (place == Place::input || place == Place::cell || place == Place::output)
+          c->patches.push_back({static_cast<int32_t>(c->pointers.size()), o.buffer, o.offset});
+        else
+          p = static_cast<char*>(c->bases[o.buffer]) + o.offset;
+      }
+      c->pointers.push_back(p);
+    };
+    for (const Operand& o : step.in) add(o);
+    for (const Operand& o : step.out) add(o);
+  }
+  return c;
+}
+
+void put_scalar(double value, DType dtype, void* at) {
+  switch (dtype) {
+    case DType::f32: *static_cast<float*>(at) = static_cast<float>(value); break;
+    case DType::f64: *static_cast<double*>(at) = value; break;
+    case DType::i32: *static_cast<int32_t*>(at) = static_cast<int32_t>(value); break;
+    case DType::i64: *static_cast<int64_t*>(at) = static_cast<int64_t>(value); break;
+    case DType::bool_: *static_cast<bool*>(at) = value != 0; break;
+    default: internal_error("scalar slot of dtype {}", name_of(dtype));
+  }
+}
+
+void check_slot(const char* what, size_t slot, const TensorDesc& wanted, const Shape& shape, DType dtype) {
+  if (wanted.shape == shape && wanted.dtype == dtype) return;
+  user_error("run: {} {} expects {}{}, received {}{}", what, slot, name_of(wanted.dtype), wanted.shape.text(),
+             name_of(dtype), shape.text());
+}
+
+void check_count(const char* what, size_t wanted, size_t received) {
+  if (wanted != received) user_error("run: {} {} expected, {} received", wanted, what, received);
+}
+
+void bind(const Plan& plan, const Bindings& b, std::vector<Array>& outputs, Context& c) {
+  check_count("inputs", plan.inputs.size(), b.inputs.size());
+  check_count("scalars", plan.scalars.size(), b.scalars.size());
+  check_count("cells", plan.cells.size(), b.cells.size());
+  for (size_t i = 0; i < b.inputs.size(); ++i) {
+    if (!b.inputs[i].defined()) user_error("run: input {} is not set", i);
+    check_slot("input", i, plan.inputs[i], b.inputs[i].shape(), b.inputs[i].dtype());
+  }
+  for (size_t i = 0; i < b.cells.size(); ++i)
+    check_slot("cell", i, plan.cells[i], b.cells[i]->shape(), b.cells[i]->dtype());
+  for (size_t i = 0; i < b.scalars.size(); ++i)
+    put_scalar(b.scalars[i], plan.scalars[i].dtype, &c.scalar_page[i]);
+  outputs.resize(plan.outputs.size());
+  for (size_t i = 0; i < outputs.size(); ++i) {
+    const TensorDesc& d = plan.outputs[i];
+    const bool reusable = outputs[i].defined() && outputs[i].shape() == d.shape && outputs[i].dtype() == d.dtype &&
+                          outputs[i].buffer().use_count() == 1;
+    if (!reusable) outputs[i] = Array(d.shape, d.dtype);
+  }
+  for (size_t i = 0; i < plan.buffers.size(); ++i) {
+    const BufferInfo& info = plan.buffers[i];
+    if (info.place == Place::input) c.bases[i] = b.inputs[info.slot].raw();
+    if (info.place == Place::cell) c.bases[i] = b.cells[info.slot]->value().raw();
+    if (info.place == Place::output) c.bases[i] = outputs[info.slot].raw();
+  }
+  for (const Context::Patch& p : c.patches)
+    c.pointers[p.pointer] = static_cast<char*>(c.bases[p.buffer]) + p.offset;
+}
+
+void run_step(const Plan& plan, size_t index, Context& c) {
+  const Step& step = plan.steps[index];
+  const void** in = c.pointers.data() + c.first_pointer[index];
+  void** out = const_cast<void**>(in) + step.in.size();
+  step.fn({in, out, static_cast<char*>(c.arena->data()) + step.scratch_offset, step.state});
+}
+
+void run_steps(const Plan& plan, Context& c, Profile* profile) {
+  if (!profile) {
+    for (size_t i = 0; i < plan.steps.size(); ++i) run_step(plan, i, c);
+    return;
+  }
+  profile->begin_run(plan);
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const auto start = Profile::Clock::now();
+    run_step(plan, i, c);
+    profile->step_done(plan, static_cast<int32_t>(i), start, Profile::Clock::now());
+  }
+  profile->end_run();
+}
+
+}  // namespace
+
+struct Plan::Contexts {
+  std::mutex lock;  // guards `idle`
+  std::vector<std::unique_ptr<Context>> idle;
+};
+
+Plan::Plan() : contexts(std::make_unique<Contexts>()) {}
+Plan::~Plan() = default;
+
+void execute(const Plan& plan, const Bindings& bindings, std::vector<Array>& outputs, Profile* profile) {
+  std::unique_ptr<Context> context;
+  {
+    std::lock_guard<std::mutex> hold(plan.contexts->lock);
+    if (!plan.contexts->idle.empty()) {
+      context = std::move(plan.contexts->idle.back());
+      plan.contexts->idle.pop_back();
+    }
+  }
+  if (!context) context = make_context(plan);
+  struct Return {  // the context goes back whatever happens
+    const Plan& plan;
+    std::unique_ptr<Context>& context;
+    ~Return() {
+      std::lock_guard<std::mutex> hold(plan.contexts->lock);
+      plan.contexts->idle.push_back(std::move(context));
+    }
+  } giving_back{plan, context};
+  bind(plan, bindings, outputs, *context);
+  run_steps(plan, *context, profile);
+  for (size_t i = 0; i < plan.cells.size(); ++i)
+    if (plan.cell_written[i]) bindings.cells[i]->touched();
+}
+
+}  // namespace trivium::run
