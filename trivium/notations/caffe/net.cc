@@ -21,6 +21,7 @@ struct Net::LayerSetup {
 Net::Net(const proto::NetParameter& definition, NetOptions options)
     : options_(std::move(options)), lines_(options_.lines), random_(options_.random) {
   ops::register_all();
+  cpu::register_backend();
   if (!random_) random_ = std::make_shared<RandomState>();
   filter(definition);
   name_ = definition_.name();
