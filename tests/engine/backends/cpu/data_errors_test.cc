@@ -61,6 +61,35 @@ TEST(DataErrors, ALabelThatIsNaNIsAnError) {
             std::string::npos);
 }
 
+TEST(FusedRelu, KeepsNaN) {
+  kernels();
+  const Attrs conv{{"strides", std::vector<int64_t>{1, 1}},
+                   {"pads_begin", std::vector<int64_t>{0, 0}},
+                   {"pads_end", std::vector<int64_t>{0, 0}},
+                   {"dilations", std::vector<int64_t>{1, 1}},
+                   {"activation", std::string("relu")}};
+  const Sample samples[] = {
+      {{{5, 2, 6, 6}, {4, 2, 3, 3}, {4}}, conv},
+      {{{5, 40}, {40, 30}, {30}}, {{"activation", std::string("relu")}}},
+      {{{3, 40}, {30, 40}, {30}}, {{"activation", std::string("relu")}, {"transpose_b", true}}}};
+  for (const Sample& sample : samples) {
+    testing::Case c(
+        OpRegistry::instance().get(sample.inputs[0].shape.rank() == 4 ? "conv" : "matmul"), sample,
+        false);
+    for (int64_t i = 0; i < c.in[0].count() / c.in[0].shape()[0]; ++i) c.in[0].set(i, NAN);
+    for (const run::KernelEntry* entry : kernels().of(c.op->name()))
+      for (const Format family : {Format{}, Format{Format::nblock, 16}}) {
+        std::string reason;
+        const auto placement = entry->place(c.request(), family, reason);
+        if (!placement) continue;
+        const Array y = testing::run_entry(*entry, c, *placement).out[0];
+        EXPECT_TRUE(std::isnan(y.at(0))) << entry->name << " " << family.text() << " " << c.text;
+        for (int64_t i = y.count() / y.shape()[0]; i < y.count(); ++i)
+          EXPECT_GE(y.at(i), 0) << entry->name << " " << family.text() << " " << c.text;
+      }
+  }
+}
+
 /// Plain → format → plain gives the same bytes, and the format's elements lie where `place_of`
 /// says.
 void check_reorder(Shape shape, DType dtype, Format format) {

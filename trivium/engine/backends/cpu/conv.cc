@@ -88,7 +88,7 @@ std::optional<Placement> place_library(const KernelRequest& r, Format family, st
     reason = "two spatial axes only";
   else
     reason = onednn::Conv::declines(library_pass(pass_of(r)), library_sizes(geometry_of(r)),
-                                    has_bias(r), wants_relu(*r.attrs));
+                                    has_bias(r));
   if (!reason.empty()) return std::nullopt;
   return plain_placement(r, predict_us(r, flops_of(r), 0.45));
 }

@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "trivium/engine/backends/cpu/gemm.h"
+#include "trivium/engine/backends/cpu/nblock_transform.h"
 #include "trivium/engine/core/parallel.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -21,7 +22,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr int kMaxVectors = HWY_TARGET == HWY_AVX3 ? 4 : 2;
 constexpr int64_t kBlockK =
     256;  // a panel block of 64 columns is then 64 KiB: half of it stays in L1
-constexpr int64_t kBlockM = 96;  // rows of a chunk: a block of a [96, 256] stays in L2
+constexpr int64_t kMostDots = 8;  // rows up to which a transposed b is read in place
+constexpr int64_t kBlockM = 96;   // rows of a chunk: a block of a [96, 256] stays in L2
 
 constexpr int rows_of_tile(int vectors) {
   if (HWY_TARGET == HWY_AVX3) return vectors == 4 ? 6 : vectors == 3 ? 8 : 12;
@@ -34,7 +36,7 @@ struct Tile {
   const T* a;
   int64_t a_row, a_step;
   const T* b;
-  int64_t b_step;
+  int64_t b_step, b_vector;  // from one k, and from one vector of columns, to the next
   T* c;
   int64_t ldc, k;
   int64_t columns;      // valid columns of the panel
@@ -60,7 +62,7 @@ HWY_INLINE void run_tile(D d, const Tile<T>& t) {
   for (int64_t p = 0; p < t.k; ++p) {
     V bv[kVectors];
 #pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) bv[v] = hn::LoadU(d, b + v * lanes);
+    for (int v = 0; v < kVectors; ++v) bv[v] = hn::LoadU(d, b + v * t.b_vector);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
       const T* base = r < 4 ? a0 : r < 8 ? a1 : a2;
@@ -132,54 +134,76 @@ void run_panel(D d, const Tile<T>& t, int64_t rows) {
   }
 }
 
-/// dst [k][width] = columns [first, first + columns) of b, zero past them.
+/// dst [k][lanes] = columns [first, first + columns) of b, zero past them.
 template <typename T>
-void pack_panel(const GemmShape& s, const T* b, int64_t first, int64_t columns, int64_t width,
+void pack_strip(const GemmShape& s, const T* b, int64_t first, int64_t columns, int64_t lanes,
                 T* dst) {
   if (!s.transpose_b) {
     for (int64_t p = 0; p < s.k; ++p) {
       const T* row = b + p * s.ldb + first;
-      T* out = dst + p * width;
+      T* out = dst + p * lanes;
       for (int64_t j = 0; j < columns; ++j) out[j] = row[j];
-      for (int64_t j = columns; j < width; ++j) out[j] = T(0);
+      for (int64_t j = columns; j < lanes; ++j) out[j] = T(0);
     }
     return;
   }
-  constexpr int64_t kTile = 16;
-  for (int64_t j0 = 0; j0 < width; j0 += kTile) {
+  const T* rows = b + first * s.ldb;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    nblock::rows_to_block(rows, s.ldb, s.k, columns, static_cast<int>(lanes), dst);
+  } else {
+    constexpr int64_t kTile = 16;
     for (int64_t p0 = 0; p0 < s.k; p0 += kTile) {
-      const int64_t count = std::min(kTile, s.k - p0), wide = std::min(kTile, width - j0);
+      const int64_t count = std::min(kTile, s.k - p0);
       T tile[kTile][kTile];  // [column][k]: rows are read whole, then turned inside the cache
-      for (int64_t j = 0; j < wide; ++j) {
-        if (j0 + j >= columns)
-          std::fill_n(tile[j], kTile, T(0));
+      for (int64_t j = 0; j < lanes; ++j) {
+        if (j < columns)
+          std::copy_n(rows + j * s.ldb + p0, count, tile[j]);
         else
-          std::copy_n(b + (first + j0 + j) * s.ldb + p0, count, tile[j]);
+          std::fill_n(tile[j], kTile, T(0));
       }
       for (int64_t p = 0; p < count; ++p)
-        for (int64_t j = 0; j < wide; ++j) dst[(p0 + p) * width + j0 + j] = tile[j][p];
+        for (int64_t j = 0; j < lanes; ++j) dst[(p0 + p) * lanes + j] = tile[j][p];
     }
+  }
+}
+
+/// kRows rows of a times one row of b: b is loaded once for all of them.
+template <int kRows, class D, typename T = hn::TFromD<D>>
+HWY_INLINE void run_dot(D d, const GemmShape& s, const T* a, const T* row, T* totals) {
+  const int64_t lanes = hn::Lanes(d), whole = s.k / (2 * lanes) * (2 * lanes);
+  hn::Vec<D> sum0[kRows], sum1[kRows];
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) sum0[r] = sum1[r] = hn::Zero(d);
+  for (int64_t p = 0; p < whole; p += 2 * lanes) {
+    const auto b0 = hn::LoadU(d, row + p), b1 = hn::LoadU(d, row + p + lanes);
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      sum0[r] = hn::MulAdd(hn::LoadU(d, a + r * s.lda + p), b0, sum0[r]);
+      sum1[r] = hn::MulAdd(hn::LoadU(d, a + r * s.lda + p + lanes), b1, sum1[r]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < kRows; ++r) {
+    totals[r] = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0[r], sum1[r])));
+    for (int64_t p = whole; p < s.k; ++p) totals[r] += a[r * s.lda + p] * row[p];
   }
 }
 
 /// Few rows times a transposed b: dot products that read b once, row by row.
 template <class D, typename T = hn::TFromD<D>>
 void run_dots(D d, const GemmShape& s, const T* a, const T* b, const T* bias, T* c, bool parallel) {
-  const int64_t lanes = hn::Lanes(d), whole = s.k / (2 * lanes) * (2 * lanes);
   const int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, s.k * s.m));
   auto body = [&](int64_t begin, int64_t end) {
+    T totals[kMostDots + 3];
     for (int64_t j = begin; j < end; ++j) {
       const T* row = b + j * s.ldb;
-      for (int64_t i = 0; i < s.m; ++i) {
-        const T* x = a + i * s.lda;
-        auto sum0 = hn::Zero(d), sum1 = hn::Zero(d);
-        for (int64_t p = 0; p < whole; p += 2 * lanes) {
-          sum0 = hn::MulAdd(hn::LoadU(d, x + p), hn::LoadU(d, row + p), sum0);
-          sum1 = hn::MulAdd(hn::LoadU(d, x + p + lanes), hn::LoadU(d, row + p + lanes), sum1);
-        }
-        T total = hn::GetLane(hn::SumOfLanes(d, hn::Add(sum0, sum1)));
-        for (int64_t p = whole; p < s.k; ++p) total += x[p] * row[p];
+      int64_t i = 0;
+      for (; i + 4 <= s.m; i += 4) run_dot<4>(d, s, a + i * s.lda, row, totals + i);
+      if (i + 2 <= s.m) run_dot<2>(d, s, a + i * s.lda, row, totals + i), i += 2;
+      if (i < s.m) run_dot<1>(d, s, a + i * s.lda, row, totals + i);
+      for (i = 0; i < s.m; ++i) {
         T& out = c[i * s.ldc + j];
+        T total = totals[i];
         if (s.accumulate) total += out;
         if (bias) total += bias[s.bias_per_row ? i : j];
         out = s.relu && total < T(0) ? T(0) : total;
@@ -218,7 +242,8 @@ void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, v
   const hn::ScalableTag<T> d;
   const int64_t lanes = hn::Lanes(d), panel = kMaxVectors * lanes;
   if (s.m == 0 || s.n == 0) return;
-  if (s.transpose_b && !s.transpose_a && s.m <= 4) return run_dots(d, s, a, b, bias, c, parallel);
+  if (s.transpose_b && !s.transpose_a && s.m <= kMostDots)
+    return run_dots(d, s, a, b, bias, c, parallel);
   const int64_t panels = (s.n + panel - 1) / panel;
   T* packed = static_cast<T*>(scratch);
   const auto width_of = [&](int64_t j) {
@@ -229,9 +254,11 @@ void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, v
   const bool in_place = !s.transpose_b && s.m <= 24;
   const auto packs = [&](int64_t j) { return !in_place || s.n - j * panel < width_of(j); };
   auto pack = [&](int64_t j) {
-    if (packs(j))
-      pack_panel(s, b, j * panel, std::min(panel, s.n - j * panel), width_of(j),
-                 packed + j * panel * s.k);
+    if (!packs(j)) return;
+    const int64_t end = std::min(s.n, (j + 1) * panel);
+    T* strip = packed + j * panel * s.k;
+    for (int64_t first = j * panel; first < end; first += lanes, strip += lanes * s.k)
+      pack_strip(s, b, first, std::min(lanes, end - first), lanes, strip);
   };
   const Split split = split_of<T>(s, panel);
   const int64_t groups = (panels + split.panels - 1) / split.panels;
@@ -257,8 +284,10 @@ void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, v
       t.bias_per_row = s.bias_per_row, t.relu = s.relu, t.ldc = s.ldc;
       for (int64_t j = j_begin; j < j_end; ++j) {
         t.columns = std::min(panel, s.n - j * panel);
-        t.b_step = packs(j) ? width_of(j) : s.ldb;
-        t.b = packs(j) ? packed + j * panel * s.k + p0 * t.b_step : b + p0 * s.ldb + j * panel;
+        const bool packed_panel = packs(j);
+        t.b_step = packed_panel ? lanes : s.ldb;
+        t.b_vector = packed_panel ? lanes * s.k : lanes;
+        t.b = packed_panel ? packed + j * panel * s.k + p0 * lanes : b + p0 * s.ldb + j * panel;
         t.c = c + i0 * s.ldc + j * panel;
         t.bias = bias ? bias + (s.bias_per_row ? i0 : j * panel) : nullptr;
         run_panel(d, t, rows);

@@ -186,18 +186,9 @@ memory::desc plain(const Dims& dims) {
   return {dims, memory::data_type::f32, kTags[dims.size()]};
 }
 
-dnnl::primitive_attr attributes(bool relu) {
+dnnl::primitive_attr attributes() {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  if (relu) {
-    dnnl::post_ops ops;
-#if DNNL_VERSION_MAJOR >= 3
-    ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-#else
-    ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
-#endif
-    attr.set_post_ops(ops);
-  }
   return attr;
 }
 
@@ -206,47 +197,46 @@ using BackwardData = dnnl::convolution_backward_data;
 using BackwardWeights = dnnl::convolution_backward_weights;
 constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 
-Forward::primitive_desc describe_forward(const Geometry& g, bool bias, bool relu, bool training) {
+Forward::primitive_desc describe_forward(const Geometry& g, bool bias, bool training) {
   const auto kind =
       training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
   const memory::desc b = bias ? any(g.bias) : memory::desc();
 #if DNNL_VERSION_MAJOR >= 3
   return {engine(), kind,      kDirect,   any(g.x), any(g.w), b,
-          any(g.y), g.strides, g.dilates, g.begin,  g.end,    attributes(relu)};
+          any(g.y), g.strides, g.dilates, g.begin,  g.end,    attributes()};
 #else
   const Forward::desc d(kind, kDirect, any(g.x), any(g.w), b, any(g.y), g.strides, g.dilates,
                         g.begin, g.end);
-  return {d, attributes(relu), engine()};
+  return {d, attributes(), engine()};
 #endif
 }
 
 BackwardData::primitive_desc describe_data(const Geometry& g) {
-  const auto hint = describe_forward(g, false, false, true);
+  const auto hint = describe_forward(g, false, true);
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(),  kDirect, any(g.x), any(g.w), any(g.y),         g.strides,
-          g.dilates, g.begin, g.end,    hint,     attributes(false)};
+  return {engine(),  kDirect, any(g.x), any(g.w), any(g.y),    g.strides,
+          g.dilates, g.begin, g.end,    hint,     attributes()};
 #else
   const BackwardData::desc d(kDirect, any(g.x), any(g.w), any(g.y), g.strides, g.dilates, g.begin,
                              g.end);
-  return {d, attributes(false), engine(), hint};
+  return {d, attributes(), engine(), hint};
 #endif
 }
 
 BackwardWeights::primitive_desc describe_weights(const Geometry& g) {
-  const auto hint = describe_forward(g, false, false, true);
+  const auto hint = describe_forward(g, false, true);
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(),  kDirect, any(g.x), any(g.w), any(g.y),         g.strides,
-          g.dilates, g.begin, g.end,    hint,     attributes(false)};
+  return {engine(),  kDirect, any(g.x), any(g.w), any(g.y),    g.strides,
+          g.dilates, g.begin, g.end,    hint,     attributes()};
 #else
   const BackwardWeights::desc d(kDirect, any(g.x), any(g.w), any(g.y), g.strides, g.dilates,
                                 g.begin, g.end);
-  return {d, attributes(false), engine(), hint};
+  return {d, attributes(), engine(), hint};
 #endif
 }
 
 /// The program of one pass over `n` images.
-std::unique_ptr<Program> program_of(Pass pass, const ConvSizes& sizes, int64_t n, bool bias,
-                                    bool relu) {
+std::unique_ptr<Program> program_of(Pass pass, const ConvSizes& sizes, int64_t n, bool bias) {
   auto p = std::make_unique<Program>();
   const Geometry g = geometry_of(sizes, n);
   const auto finish = [&](const memory::desc& produced, const Dims& dims, auto&& call) {
@@ -256,7 +246,7 @@ std::unique_ptr<Program> program_of(Pass pass, const ConvSizes& sizes, int64_t n
     if (target != out) p->reorder(target, out);
   };
   if (pass == Pass::forward) {
-    const auto pd = describe_forward(g, bias, relu, false);
+    const auto pd = describe_forward(g, bias, false);
     const int x = p->converted(p->user(Program::kA, plain(g.x)), pd.src_desc());
     const int w = p->converted(p->user(Program::kB, plain(g.w)), pd.weights_desc());
     std::vector<std::pair<int, int>> args{{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, w}};
@@ -288,15 +278,22 @@ std::unique_ptr<Program> program_of(Pass pass, const ConvSizes& sizes, int64_t n
 /// Forward and backward data: every output has one owner, so the library may use the whole team.
 class WholeConv final : public Conv {
  public:
-  explicit WholeConv(std::unique_ptr<Program> program) : program_(std::move(program)) {}
+  /// The first `rectified` elements of the result go through relu: a sweep of our own, because the
+  /// library's turns NaN into 0.
+  WholeConv(std::unique_ptr<Program> program, int64_t rectified)
+      : program_(std::move(program)), rectified_(rectified) {}
   size_t scratch_bytes() const override { return program_->scratch_bytes(); }
   void run(const float* a, const float* b, const float* bias, float* out,
            void* scratch) const override {
     program_->run({a, b, bias, out}, scratch);
+    parallel_for(rectified_, 16384, [out](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) out[i] = out[i] <= 0 ? 0 : out[i];
+    });
   }
 
  private:
   std::unique_ptr<Program> program_;
+  int64_t rectified_;
 };
 
 /// Backward weights: chunks of the batch on one thread each, then partial sums added in order.
@@ -309,8 +306,7 @@ class ChunkedWeights final : public Conv {
     chunks_ = std::min({s.n, kMostChunks, affordable});
     const OneThread one(true);
     for (const int64_t n : {s.n / chunks_, s.n / chunks_ + 1})  // chunk sizes differ by one at most
-      programs_.push_back(n > s.n ? nullptr
-                                  : program_of(Pass::backward_weights, s, n, false, false));
+      programs_.push_back(n > s.n ? nullptr : program_of(Pass::backward_weights, s, n, false));
     for (const auto& p : programs_)
       if (p) chunk_scratch_ = std::max(chunk_scratch_, p->scratch_bytes());
     partial_bytes_ = rounded(static_cast<size_t>(weights_) * sizeof(float));
@@ -352,13 +348,13 @@ class ChunkedWeights final : public Conv {
 
 }  // namespace
 
-std::string Conv::declines(Pass pass, const ConvSizes& s, bool bias, bool relu) {
+std::string Conv::declines(Pass pass, const ConvSizes& s, bool bias) {
   if (s.n < 1 || s.c < 1 || s.o < 1 || s.oh < 1 || s.ow < 1 || s.h < 1 || s.w < 1)
     return "an operand is empty";
   try {
     const Geometry g = geometry_of(s, s.n);
     if (pass == Pass::forward)
-      describe_forward(g, bias, relu, false);
+      describe_forward(g, bias, false);
     else if (pass == Pass::backward_data)
       describe_data(g);
     else
@@ -372,7 +368,8 @@ std::string Conv::declines(Pass pass, const ConvSizes& s, bool bias, bool relu) 
 std::shared_ptr<const Conv> Conv::make(Pass pass, const ConvSizes& sizes, bool bias, bool relu) {
   try {
     if (pass == Pass::backward_weights) return std::make_shared<ChunkedWeights>(sizes);
-    return std::make_shared<WholeConv>(program_of(pass, sizes, sizes.n, bias, relu));
+    return std::make_shared<WholeConv>(program_of(pass, sizes, sizes.n, bias),
+                                       relu ? sizes.n * sizes.o * sizes.oh * sizes.ow : 0);
   } catch (const dnnl::error& e) {
     internal_error("oneDNN declined a convolution it had accepted: {}", e.what());
   }

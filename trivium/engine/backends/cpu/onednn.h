@@ -25,7 +25,7 @@ struct ConvSizes {
 class Conv {
  public:
   /// "" when the library has this convolution, else why not.
-  static std::string declines(Pass pass, const ConvSizes& sizes, bool bias, bool relu);
+  static std::string declines(Pass pass, const ConvSizes& sizes, bool bias);
   /// InternalError when `declines` would have said so.
   static std::shared_ptr<const Conv> make(Pass pass, const ConvSizes& sizes, bool bias, bool relu);
   virtual ~Conv() = default;

@@ -74,9 +74,9 @@ void max_plane(const PoolGeometry& g, const T* HWY_RESTRICT x, T* HWY_RESTRICT y
       const int64_t w1 = std::min(g.out[2], w0 + kRow);
       T best[kRow];
       int32_t place[kRow];
-      std::fill_n(best, kRow, nothing_yet<T>());
+      std::fill_n(best, w1 - w0, nothing_yet<T>());
       // Until a number is met, the position is that of the window's first real place.
-      std::fill_n(place, kRow, -1);
+      std::fill_n(place, w1 - w0, -1);
       for_each_tap(g, d, h, [&](int64_t number, int64_t in_row, int64_t shift) {
         const Reach r = reach(g.in[2], stride, shift, w0, w1);
         const T* HWY_RESTRICT from = x + in_row + shift;
@@ -146,7 +146,8 @@ void avg_typed(const PoolGeometry& g, const T* x, T* y) {
         const T area = static_cast<T>(g.length[0][d] * g.length[1][h]);
         for (int64_t w0 = 0; w0 < g.out[2]; w0 += kRow) {
           const int64_t w1 = std::min(g.out[2], w0 + kRow);
-          T sum[kRow] = {};
+          T sum[kRow];
+          std::fill_n(sum, w1 - w0, T(0));
           for_each_tap(g, d, h, [&](int64_t, int64_t in_row, int64_t shift) HWY_ATTR {
             const Reach r = reach(g.in[2], g.stride[2], shift, w0, w1);
             const T* HWY_RESTRICT from = in + in_row + shift;
@@ -208,27 +209,50 @@ HWY_EXPORT(avg_f64);
 HWY_EXPORT(avg_grad_f32);
 HWY_EXPORT(avg_grad_f64);
 
-/// Index in the plane of tap `tap` of window (d, h, w), or -1 outside the image.
-int64_t place_of(const PoolGeometry& g, int64_t d, int64_t h, int64_t w, int64_t tap) {
-  const int64_t z = d * g.stride[0] - g.begin[0] + tap / (g.kernel[1] * g.kernel[2]);
-  const int64_t y = h * g.stride[1] - g.begin[1] + tap / g.kernel[2] % g.kernel[1];
-  const int64_t x = w * g.stride[2] - g.begin[2] + tap % g.kernel[2];
-  const bool inside = z >= 0 && z < g.in[0] && y >= 0 && y < g.in[1] && x >= 0 && x < g.in[2];
-  return inside ? (z * g.in[1] + y) * g.in[2] + x : -1;
-}
+/// Where each tap lies relative to its window's first place.
+struct Taps {
+  static constexpr int64_t kMost = 256;
+  int64_t z[kMost], y[kMost], x[kMost];
+  explicit Taps(const PoolGeometry& g) {
+    for (int64_t t = 0; t < std::min(kMost, g.taps()); ++t) {
+      z[t] = t / (g.kernel[1] * g.kernel[2]), y[t] = t / g.kernel[2] % g.kernel[1];
+      x[t] = t % g.kernel[2];
+    }
+  }
+};
 
-/// Calls body(plane, window in the plane, place) for all windows; positions come from an array, so
-/// they are checked.
+/// Calls body(plane, window in the plane, place) for all windows; the place is -1 outside the
+/// image. Positions come from an array, so they are checked.
 template <typename P, typename Body>
 void for_each_place(const PoolGeometry& g, const P* at, int64_t begin, int64_t end,
                     const Body& body) {
+  const Taps taps(g);
+  const int64_t count = g.taps();
+  const auto inside = [](int64_t i, int64_t n) {
+    return static_cast<uint64_t>(i) < static_cast<uint64_t>(n);
+  };
   for (int64_t p = begin; p < end; ++p) {
     int64_t i = 0;
     const P* own = at + p * g.out_plane();
-    for (int64_t d = 0; d < g.out[0]; ++d)
-      for (int64_t h = 0; h < g.out[1]; ++h)
-        for (int64_t w = 0; w < g.out[2]; ++w, ++i)
-          body(p, i, place_of(g, d, h, w, static_cast<int64_t>(own[i])));
+    for (int64_t d = 0; d < g.out[0]; ++d) {
+      const int64_t z0 = d * g.stride[0] - g.begin[0];
+      for (int64_t h = 0; h < g.out[1]; ++h) {
+        const int64_t y0 = h * g.stride[1] - g.begin[1], row = (z0 * g.in[1] + y0) * g.in[2];
+        for (int64_t w = 0; w < g.out[2]; ++w, ++i) {
+          const int64_t x0 = w * g.stride[2] - g.begin[2], t = static_cast<int64_t>(own[i]);
+          int64_t z, y, x;
+          if (t >= 0 && t < std::min(count, Taps::kMost)) {
+            z = taps.z[t], y = taps.y[t], x = taps.x[t];
+          } else {
+            z = t / (g.kernel[1] * g.kernel[2]), y = t / g.kernel[2] % g.kernel[1],
+            x = t % g.kernel[2];
+          }
+          const bool real = inside(t, count) && inside(z0 + z, g.in[0]) &&
+                            inside(y0 + y, g.in[1]) && inside(x0 + x, g.in[2]);
+          body(p, i, real ? row + x0 + (z * g.in[1] + y) * g.in[2] + x : -1);
+        }
+      }
+    }
   }
 }
 

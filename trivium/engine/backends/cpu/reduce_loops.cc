@@ -19,6 +19,7 @@ HWY_BEFORE_NAMESPACE();
 namespace trivium::cpu::HWY_NAMESPACE {
 
 constexpr int64_t kWide = 64;        // running values of a row
+constexpr int64_t kShort = 16;       // rows of single batch blocks have this many at most
 constexpr int64_t kTile = 256;       // running values of a column tile
 constexpr int64_t kFlush = 64;       // float32 additions before the sum moves into double
 constexpr int64_t kSegment = 32768;  // elements of a row that one work item folds
@@ -102,12 +103,12 @@ void fold_row(const T* HWY_RESTRICT x, int64_t n, Total* HWY_RESTRICT total) {
 }
 
 /// Joins the lanes as a tree; lanes whose place in their group is not valid are left out.
-template <class Op, typename Total>
+template <class Op, int64_t kCount = kWide, typename Total>
 Total join_lanes(Total* total, int64_t group, int64_t valid) {
   if (valid < group)
-    for (int64_t i = 0; i < kWide; ++i)
+    for (int64_t i = 0; i < kCount; ++i)
       if (i % group >= valid) total[i] = Op::template start<Total>();
-  for (int64_t half = kWide / 2; half > 0; half /= 2)
+  for (int64_t half = kCount / 2; half > 0; half /= 2)
     for (int64_t i = 0; i < half; ++i) total[i] = Op::join(total[i], total[i + half]);
   return total[0];
 }
@@ -131,6 +132,31 @@ typename Types<T, Op>::Total fold_short(const T* x, int64_t n) {
   return total;
 }
 
+/// Folds rows that are one batch block each, lane by lane.
+template <class Op, typename T>
+void fold_lanes(const ReducePlan& p, const T* base, int64_t begin, int64_t end,
+                typename Types<T, Op>::Total* HWY_RESTRICT total) {
+  using Total = typename Types<T, Op>::Total;
+  using Running = typename Types<T, Op>::Running;
+  Running run[kShort];
+  const bool single = p.fold_sizes.size() == 1;
+  for (int64_t f = begin; f < end;) {
+    const int64_t stop = std::min(end, f + kFlush);
+    std::fill_n(run, kShort, Op::template start<Running>());
+    for (; f < stop; ++f) {
+      const T* HWY_RESTRICT row =
+          base + (single ? f * p.fold_strides[0] : offset_of(f, p.fold_sizes, p.fold_strides));
+      if (p.lanes == kShort)
+        for (int64_t i = 0; i < kShort; ++i)
+          run[i] = Op::join(run[i], static_cast<Running>(row[i]));
+      else
+        for (int64_t i = 0; i < p.lanes; ++i)
+          run[i] = Op::join(run[i], static_cast<Running>(row[i]));
+    }
+    for (int64_t i = 0; i < kShort; ++i) total[i] = Op::join(total[i], static_cast<Total>(run[i]));
+  }
+}
+
 /// Work items [begin, end) of output `o`: item f is segment f % segments of row f / segments.
 template <class Op, typename T>
 typename Types<T, Op>::Total fold_rows(const ReducePlan& p, const T* x, int64_t o, int64_t begin,
@@ -144,6 +170,12 @@ typename Types<T, Op>::Total fold_rows(const ReducePlan& p, const T* x, int64_t 
       total = Op::join(total,
                        fold_short<Op>(base + offset_of(f, p.fold_sizes, p.fold_strides), p.inner));
     return total;
+  }
+  if (p.inner == p.lanes && p.lanes <= kShort) {
+    Total lanes[kShort];
+    std::fill_n(lanes, kShort, Op::template start<Total>());
+    fold_lanes<Op, T>(p, base, begin, end, lanes);
+    return join_lanes<Op, kShort>(lanes, p.lanes, p.lanes);
   }
   Total lanes[kWide];
   std::fill_n(lanes, kWide, Op::template start<Total>());
@@ -159,6 +191,10 @@ typename Types<T, Op>::Total fold_rows(const ReducePlan& p, const T* x, int64_t 
 template <class Op, typename T>
 typename Types<T, Op>::Total fold_tail(const ReducePlan& p, const T* x, int64_t o) {
   using Total = typename Types<T, Op>::Total;
+  if (p.inner == p.lanes && p.fold_sizes.size() == 1) {
+    const T* row = x + p.tail_offset + offset_of(o, p.keep_sizes, p.keep_strides);
+    return fold_short<Op>(row, p.tail_valid);
+  }
   Total lanes[kWide];
   std::fill_n(lanes, kWide, Op::template start<Total>());
   const T* base = x + p.tail_offset + offset_of(o, p.keep_sizes, p.keep_strides);

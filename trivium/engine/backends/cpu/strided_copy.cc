@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 
+#include "trivium/engine/backends/cpu/nblock_transform.h"
 #include "trivium/engine/core/error.h"
 #include "trivium/engine/core/parallel.h"
 
@@ -44,23 +45,30 @@ struct Walk {
 };
 
 /// to[j][i] = from[i][j] for i < rows (stride from_row, to 1), j < columns (stride from 1,
-/// to_column).
+/// to_column). The tile between the two is [columns][kTile].
 template <typename T>
 void turn(const T* from, int64_t from_row, int64_t rows, int64_t columns, T* to,
           int64_t to_column) {
-  for (int64_t i0 = 0; i0 < rows; i0 += kTile) {
-    const int64_t ni = std::min(kTile, rows - i0);
-    for (int64_t j0 = 0; j0 < columns; j0 += kTile) {
-      const int64_t nj = std::min(kTile, columns - j0);
-      T tile[kTile][kTile];
-      for (int64_t i = 0; i < ni; ++i)
-        std::memcpy(tile[i], from + (i0 + i) * from_row + j0, static_cast<size_t>(nj) * sizeof(T));
+  constexpr int64_t kColumns = 64;
+  T tile[kColumns * kTile];
+  for (int64_t j0 = 0; j0 < columns; j0 += kColumns) {
+    const int64_t nj = std::min(kColumns, columns - j0);
+    for (int64_t i0 = 0; i0 < rows; i0 += kTile) {
+      const int64_t ni = std::min(kTile, rows - i0);
+      const T* corner = from + i0 * from_row + j0;
+      if constexpr (sizeof(T) == sizeof(float)) {  // a move of bits: what they mean does not matter
+        nblock::rows_to_block(reinterpret_cast<const float*>(corner), from_row, nj, ni, kTile,
+                              reinterpret_cast<float*>(tile));
+      } else {
+        for (int64_t i = 0; i < ni; ++i)
+          for (int64_t j = 0; j < nj; ++j) tile[j * kTile + i] = corner[i * from_row + j];
+      }
       for (int64_t j = 0; j < nj; ++j) {
         T* out = to + (j0 + j) * to_column + i0;
         if (ni == kTile)
-          for (int64_t i = 0; i < kTile; ++i) out[i] = tile[i][j];
+          std::memcpy(out, tile + j * kTile, kTile * sizeof(T));
         else
-          for (int64_t i = 0; i < ni; ++i) out[i] = tile[i][j];
+          std::memcpy(out, tile + j * kTile, static_cast<size_t>(ni) * sizeof(T));
       }
     }
   }
