@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "trivium/engine/backends/cpu/backend.h"
 #include "trivium/notations/caffe/fillers.h"
 #include "trivium/notations/caffe/filter.h"
 #include "trivium/notations/caffe/print.h"
