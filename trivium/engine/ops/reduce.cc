@@ -145,7 +145,8 @@ void define_folds(OpRegistry& ops) {
       .reference([](RefCtx& r) {
         reference_fold(
             r, 0, [](double a, double x) { return a + x; }, false);
-        for (double& y : r.out[0]->data) y /= group_size(r.attrs, r.in[0]->shape);
+        const double size = group_size(r.attrs, r.in[0]->shape);
+        for (double& y : r.out[0]->data) y /= size;
       })
       .samples(reduction_samples());
   reduction(ops, "prod", false, false)
