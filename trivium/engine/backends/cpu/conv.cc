@@ -225,7 +225,7 @@ void register_conv(KernelTable& table) {
     table.add({name, name + ":onednn", place_library, build_library, {}});
     table.add({name,
                name + ":columns",
-               place_plain(columns_supported, flops_of, 0.3),
+               place_plain(columns_supported, flops_of, 0.4),
                build_columns,
                {}});
   }

@@ -62,7 +62,7 @@ std::optional<Placement> place_blocked(const KernelRequest& r, Format family, st
   else if (has_empty(r))
     reason = "an operand is empty";
   if (!reason.empty()) return std::nullopt;
-  Placement p = plain_placement(r, predict_us(r, flops_of(r), 0.25));
+  Placement p = plain_placement(r, predict_us(r, flops_of(r), 0.45));
   p.in.assign(r.in.size(), family);
   p.out[0] = family;
   return p;
@@ -85,7 +85,7 @@ void register_lrn(KernelTable& table) {
   for (const char* op : {"lrn", "lrn_grad"}) {
     const std::string name = op;
     table.add({name, name + ":nblock", place_blocked, build_blocked, {}});
-    table.add({name, name + ":plain", place_plain(floating_only, flops_of, 0.05), build_plain, {}});
+    table.add({name, name + ":plain", place_plain(floating_only, flops_of, 0.3), build_plain, {}});
   }
 }
 

@@ -34,8 +34,8 @@ double flops_of(const KernelRequest& r) {
 
 /// Fraction of the peak the plain product reaches: less where b is turned while it is packed.
 double plain_efficiency(const Sizes& s) {
-  if (s.m < 24 || s.n < 16) return 0.25;
-  return s.transpose_b && s.m < 256 ? 0.6 : 0.85;
+  if (s.m < 24 || s.n < 16) return 0.4;
+  return s.transpose_b && s.m < 256 ? 0.7 : 0.85;
 }
 
 template <typename T>
@@ -159,7 +159,7 @@ std::optional<Placement> place_fc(const KernelRequest& r, Format family, std::st
   const double padding =
       static_cast<double>(ceil_div(r.in[0].shape[0], family.lanes) * family.lanes) /
       static_cast<double>(std::max<int64_t>(1, r.in[0].shape[0]));
-  p.microseconds = predict_us(r, flops_of(r) * padding, 0.7);
+  p.microseconds = predict_us(r, flops_of(r) * padding, 0.85);
   return p;
 }
 

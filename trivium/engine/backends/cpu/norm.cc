@@ -35,7 +35,7 @@ std::optional<Placement> place(const KernelRequest& r, Format family, std::strin
     reason = "too many axes";
   if (!reason.empty()) return std::nullopt;
   Placement p =
-      plain_placement(r, predict_us(r, 8.0 * static_cast<double>(r.in[0].shape.count()), 0.1));
+      plain_placement(r, predict_us(r, 8.0 * static_cast<double>(r.in[0].shape.count()), 0.25));
   p.in[0] = p.out[0] = family;
   if (r.op == "batch_norm_grad") p.in[1] = family;
   return p;

@@ -22,58 +22,97 @@ struct Sums {
   double first = 0, second = 0;
 };
 
-/// Adds term(i) → (first, second) over the elements of one row, leaving lanes past `valid` out.
-template <typename T, typename Term>
-HWY_INLINE void add_row(int64_t n, int64_t lanes, int64_t valid, const Term& term, Sums& sums) {
-  if (n < kWide) {
-    for (int64_t i = 0; i < n; ++i) {
-      if (i % lanes >= valid) continue;
-      T a, b;
-      term(i, a, b);
-      sums.first += a;
-      sums.second += b;
-    }
-    return;
-  }
+/// 64 pairs of running sums, carried from row to row.
+template <typename T>
+struct Running {
+  T run_first[kWide] = {}, run_second[kWide] = {};
   double first[kWide] = {}, second[kWide] = {};
+  int64_t steps = 0;
+
+  void flush() {
+    for (int64_t i = 0; i < kWide; ++i) {
+      first[i] += run_first[i], second[i] += run_second[i];
+      run_first[i] = run_second[i] = 0;
+    }
+    steps = 0;
+  }
+  /// The total of the lanes below `valid` of each group, as a tree.
+  Sums total(int64_t lanes, int64_t valid) {
+    flush();
+    for (int64_t i = 0; i < kWide; ++i)
+      if (i % lanes >= valid) first[i] = second[i] = 0;
+    for (int64_t half = kWide / 2; half > 0; half /= 2)
+      for (int64_t i = 0; i < half; ++i) first[i] += first[i + half], second[i] += second[i + half];
+    return {first[0], second[0]};
+  }
+};
+
+/// Adds term(i, a, b) → (first, second) over a row of n elements; element i goes to pair i % kWide.
+template <typename T, typename Term>
+HWY_INLINE void add_row(int64_t n, const Term& term, Running<T>& sums) {
   const int64_t whole = n / kWide * kWide;
   for (int64_t p = 0; p < whole;) {
-    T run_first[kWide] = {}, run_second[kWide] = {};
-    for (const int64_t end = std::min(whole, p + kWide * kFlush); p < end; p += kWide) {
+    T first[kWide], second[kWide];
+    for (int64_t i = 0; i < kWide; ++i) {
+      first[i] = sums.run_first[i];
+      second[i] = sums.run_second[i];
+    }
+    const int64_t end = std::min(whole, p + kWide * (kFlush - sums.steps));
+    sums.steps += (end - p) / kWide;
+    for (; p < end; p += kWide) {
       for (int64_t i = 0; i < kWide; ++i) {
         T a, b;
         term(p + i, a, b);
-        run_first[i] += a;
-        run_second[i] += b;
+        first[i] += a;
+        second[i] += b;
       }
     }
-    for (int64_t i = 0; i < kWide; ++i) first[i] += run_first[i], second[i] += run_second[i];
+    for (int64_t i = 0; i < kWide; ++i) {
+      sums.run_first[i] = first[i];
+      sums.run_second[i] = second[i];
+    }
+    if (sums.steps >= kFlush) sums.flush();
   }
   for (int64_t p = whole; p < n; ++p) {
     T a, b;
     term(p, a, b);
-    first[p - whole] += a;
-    second[p - whole] += b;
+    sums.run_first[p - whole] += a;
+    sums.run_second[p - whole] += b;
   }
-  for (int64_t i = 0; i < kWide; ++i)
-    if (i % lanes >= valid) first[i] = second[i] = 0;
-  for (int64_t half = kWide / 2; half > 0; half /= 2)
-    for (int64_t i = 0; i < half; ++i) first[i] += first[i + half], second[i] += second[i + half];
-  sums.first += first[0];
-  sums.second += second[0];
+  if (whole < n && ++sums.steps >= kFlush) sums.flush();
 }
 
-/// Sums of outer blocks [begin, end) of channel c; term(element offset, i, a, b).
+/// Sums of outer blocks [begin, end) of channel c; term(element, a, b).
 template <typename T, typename Term>
 HWY_INLINE Sums add_blocks(const NormShape& s, int64_t c, int64_t begin, int64_t end,
                            const Term& term) {
+  const auto row_of = [&](int64_t o) { return (o * s.channels + c) * s.inner; };
   Sums sums;
-  for (int64_t o = begin; o < end; ++o) {
-    const int64_t at = (o * s.channels + c) * s.inner;
-    const int64_t valid = o + 1 == s.outer ? s.last_valid : s.lanes;
-    add_row<T>(
-        s.inner, s.lanes, valid, [&](int64_t i, T& a, T& b) HWY_ATTR { term(at + i, a, b); }, sums);
+  if (s.inner < kWide && s.lanes == 1) {
+    for (int64_t o = begin; o < end; ++o) {
+      for (int64_t i = row_of(o); i < row_of(o) + s.inner; ++i) {
+        T a, b;
+        term(i, a, b);
+        sums.first += a;
+        sums.second += b;
+      }
+    }
+    return sums;
   }
+  const int64_t full = end == s.outer && s.last_valid < s.lanes ? end - 1 : end;
+  const auto add = [&](int64_t from, int64_t to, int64_t valid) HWY_ATTR {
+    Running<T> running;
+    for (int64_t o = from; o < to; ++o) {
+      const int64_t at = row_of(o);
+      add_row<T>(
+          s.inner, [&](int64_t i, T& a, T& b) HWY_ATTR { term(at + i, a, b); }, running);
+    }
+    const Sums part = running.total(s.lanes, valid);
+    sums.first += part.first;
+    sums.second += part.second;
+  };
+  if (begin < full) add(begin, full, s.lanes);
+  if (full < end) add(full, end, s.last_valid);
   return sums;
 }
 

@@ -104,7 +104,7 @@ std::optional<Placement> place_reduce(const KernelRequest& r, Format family, std
   if (r.in[0].dtype == DType::bool_) reason = "does not compute in bool";
   if (family.kind == Format::channels) reason = "plain or batch-blocked operands only";
   if (!reason.empty()) return std::nullopt;
-  Placement p = plain_placement(r, predict_us(r, static_cast<double>(x.count()), 0.1));
+  Placement p = plain_placement(r, predict_us(r, static_cast<double>(x.count()), 0.2));
   if (family.kind != Format::nblock) return p;
   const std::vector<bool> folded = x.rank() > 0 ? folded_axes(r) : std::vector<bool>{};
   if (x.rank() < 1 || x.rank() >= Shape::kMaxRank)

@@ -172,8 +172,8 @@ std::optional<Placement> place(const KernelRequest& r, Format family, std::strin
       !is_numeric(r.out[0].dtype))
     reason = fmt::format("does not make elements of {}", name_of(r.out[0].dtype));
   if (!reason.empty()) return std::nullopt;
-  Placement p =
-      plain_placement(r, predict_us(r, static_cast<double>(r.out[0].shape.count()), 0.02));
+  Placement p = plain_placement(r, predict_us(r, static_cast<double>(r.out[0].shape.count()),
+                                              r.op == "permute" ? 0.025 : 0.07));
   if (r.op == "reshape" || r.op == "stop_gradient") p.microseconds = predict_us(r, 0, 1);
   if (family.kind == Format::nblock) {
     p.out[0] = family;
