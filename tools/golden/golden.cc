@@ -111,6 +111,7 @@ const Section kSections[] = {
     {"refusals", "dies.json", run_layer_refusals},
     {"data", "data.tsv", run_data},
     {"nets", "nets.json", run_nets},
+    {"repo_nets", "repo_nets.json", run_repo_nets},
 };
 
 int run(const std::vector<std::string>& arguments) {

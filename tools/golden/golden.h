@@ -63,5 +63,6 @@ void run_layers(const std::string& folder, Report& report);
 void run_layer_refusals(const std::string& folder, Report& report);
 void run_data(const std::string& folder, Report& report);
 void run_nets(const std::string& folder, Report& report);
+void run_repo_nets(const std::string& folder, Report& report);
 
 }  // namespace trivium::golden

@@ -34,6 +34,8 @@ const Mended kMended[] = {
     {"Log", "in_place", true, "the gradient uses the layer's input also in place"},
     {"ELU", "in_place_negative_alpha", true, "the sign is that of the input also in place"},
     {"ReLU", "in_place_negative_slope", true, "the sign is that of the input also in place"},
+    {"ReLU", "chain", true, "a later layer in place does not disturb the gradient"},
+    {"MVN", "in_place", true, "the gradient uses the layer's input also in place"},
     {"LRN", "across_in_place", false, "in place computes what it computes elsewhere"},
     {"Eltwise", "sum_in_place", false, "in place computes what it computes elsewhere"},
     {"Eltwise", "sum_coeff_in_place", false, "in place computes what it computes elsewhere"},

@@ -113,7 +113,13 @@ void run_step(const Plan& plan, size_t index, Context& c) {
   const Step& step = plan.steps[index];
   const void** in = c.pointers.data() + c.first_pointer[index];
   void** out = const_cast<void**>(in) + step.in.size();
-  step.fn({in, out, static_cast<char*>(c.arena->data()) + step.scratch_offset, step.state});
+  try {
+    step.fn({in, out, static_cast<char*>(c.arena->data()) + step.scratch_offset, step.state});
+  } catch (const UserError& error) {
+    const std::string& scope = plan.traces[step.trace].scope;
+    if (scope.empty()) throw;
+    user_error("{}, in layer \"{}\"", error.what(), scope);
+  }
 }
 
 void run_steps(const Plan& plan, Context& c, Profile* profile) {

@@ -38,7 +38,8 @@ void ImageListReader::shuffle() {
 
 void ImageListReader::add_image(Batch& batch, int64_t item, Shape& shape) {
   const Line& line = lines_[order_[position_]];
-  const std::string path = options_.root + line.path;
+  std::string path = options_.root + line.path;
+  if (!options_.folder.empty() && path[0] != '/') path = options_.folder + "/" + path;
   Array image = formats::read_image(
       path, options_.color ? formats::ImageMode::color : formats::ImageMode::grey);
   if (options_.height > 0) image = formats::resize_linear(image, options_.height, options_.width);

@@ -11,7 +11,8 @@ namespace trivium::caffe {
 class ImageListReader : public BatchReader {
  public:
   struct Options {
-    std::string root;  ///< put before each path as it is
+    std::string root;    ///< put before each path as it is
+    std::string folder;  ///< where relative paths start; "": the working directory
     int64_t batch_size = 1, height = 0, width = 0;  ///< 0: as stored
     bool color = true;
     std::optional<uint32_t> shuffle;  ///< seed of the order; shuffled at once and at each pass

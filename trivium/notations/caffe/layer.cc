@@ -140,6 +140,8 @@ void LayerCtx::log(const std::string& text) {
 
 const RandomRef& LayerCtx::random() const { return net_.random_; }
 
+const std::string& LayerCtx::folder() const { return net_.options_.folder; }
+
 std::string LayerCtx::path(const std::string& written) const {
   const std::string& folder = net_.options_.folder;
   return folder.empty() || written.empty() || written[0] == '/' ? written : folder + "/" + written;

@@ -37,7 +37,7 @@ struct LayerDef {
   bool in_place = true;       ///< a top may have its bottom's name
   bool fixed_params = false;  ///< parameters are statistics: never learned
   std::vector<int> no_gradient = {};  ///< bottoms no gradient can reach; asked for one, the net refuses
-  bool refuses_force = false;  ///< force_backward leaves out the bottoms of no_gradient
+  std::vector<int> refuses_force = {};  ///< bottoms that force_backward leaves out
   /// The line logged when the layer is made, before it is wired.
   std::string (*made)(const proto::LayerParameter&) = nullptr;
 };
@@ -101,6 +101,7 @@ class LayerCtx {
   void log(const std::string& text);
   /// A path of the definition, below NetOptions::folder when it is relative.
   std::string path(const std::string& written) const;
+  const std::string& folder() const;
 
   /// Maps an axis that may count from the end; UserError naming `field` when it is out of range.
   int axis(int value, int rank, const char* field) const;

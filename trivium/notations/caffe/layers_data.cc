@@ -75,9 +75,8 @@ std::unique_ptr<DataSource> open_images(LayerCtx& ctx) {
               "new_height and new_width go together");
   Transformer transformer = make_transformer(ctx);
   ImageListReader::Options options;
-  options.root = ctx.path(p.root_folder());
-  if (p.root_folder().empty() && !ctx.path(".").empty() && ctx.path(".") != ".")
-    options.root = ctx.path("");
+  options.root = p.root_folder();
+  options.folder = ctx.folder();
   options.batch_size = p.batch_size();
   options.height = p.new_height();
   options.width = p.new_width();

@@ -80,6 +80,7 @@ void scale(LayerCtx& ctx) {
   }
   Value y = ctx.bottom() * operand(ctx, p.axis(), p.num_axes(), filler, "scale_param");
   if (p.bias_term()) {
+    ctx.log("Creating layer " + ctx.param().name());  // Caffe makes an inner Bias of that name
     const bool two = ctx.bottoms() == 2;
     const int axis = two ? second_axis(ctx, p.axis())
                          : ctx.axis(p.axis(), ctx.shape().rank(), "axis");

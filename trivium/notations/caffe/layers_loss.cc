@@ -204,7 +204,7 @@ void add_loss_layers(LayerTable& table) {
   const auto loss = [&](const char* type, Count bottoms, Count tops, void (*record)(LayerCtx&),
                         std::vector<int> no_gradient) {
     table.add({.type = type, .bottoms = bottoms, .tops = tops, .record = record, .loss = true,
-               .no_gradient = std::move(no_gradient), .refuses_force = true});
+               .no_gradient = std::move(no_gradient), .refuses_force = {1}});
   };
   table.add({"Softmax", exactly(1), exactly(1), softmax});
   table.add({.type = "Accuracy", .bottoms = exactly(2), .tops = between(1, 2), .record = accuracy,

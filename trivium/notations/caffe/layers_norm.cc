@@ -54,9 +54,13 @@ void mvn(LayerCtx& ctx) {
   const ops::Ints axes = p.across_channels() ? ops::Ints{1, 2, 3} : ops::Ints{2, 3};
   Value y = x - ops::mean(x, axes, true);
   if (p.normalize_variance()) {
-    // The floor keeps the root's derivative finite where a plane is constant; eps hides it otherwise.
-    const Value variance = ops::maximum(ops::mean(ops::square(y), axes, true), 1e-30);
-    y = y / ops::add(ops::sqrt(variance), static_cast<double>(p.eps()));
+    const Value variance = ops::mean(ops::square(y), axes, true);
+    const Value divisor = ops::stop_gradient(
+        ops::add(ops::sqrt(variance), static_cast<double>(p.eps())));
+    // Caffe's derivative takes the divisor d for the deviation: dd = dvariance / (2 d), finite where a
+    // plane is constant.
+    const Value change = variance - ops::stop_gradient(variance);
+    y = y / (divisor + change * ops::rdiv(0.5, divisor));
   }
   ctx.top(0, y);
 }

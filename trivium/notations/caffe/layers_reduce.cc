@@ -71,10 +71,9 @@ void argmax(LayerCtx& ctx) {
   const Value indices = ops::cast(top.indices, DType::f32);
   if (!flat) return ctx.top(0, p.out_max_val() ? top.values : indices);
   Shape single{shape[0], 1, k};
-  if (p.out_max_val())
-    return ctx.top(0, ops::concat({ops::reshape(indices, single), ops::reshape(top.values, single)}, 1));
   for (int i = 3; i < shape.rank(); ++i) single.push_back(1);
-  ctx.top(0, ops::reshape(indices, single));
+  const Value rows = ops::reshape(indices, single);
+  ctx.top(0, p.out_max_val() ? ops::concat({rows, ops::reshape(top.values, single)}, 1) : rows);
 }
 
 }  // namespace

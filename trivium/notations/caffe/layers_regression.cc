@@ -71,9 +71,9 @@ void add_regression_layers(LayerTable& table) {
   table.add({.type = "EuclideanLoss", .bottoms = exactly(2), .record = euclidean_loss, .loss = true});
   table.add({.type = "SigmoidCrossEntropyLoss", .bottoms = exactly(2),
              .record = sigmoid_cross_entropy_loss, .loss = true, .no_gradient = {1},
-             .refuses_force = true});
+             .refuses_force = {1}});
   table.add({.type = "ContrastiveLoss", .bottoms = exactly(3), .record = contrastive_loss,
-             .loss = true, .no_gradient = {2}, .refuses_force = true});
+             .loss = true, .no_gradient = {2}, .refuses_force = {2}});
 }
 
 }  // namespace trivium::caffe

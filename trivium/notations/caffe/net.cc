@@ -2,6 +2,7 @@
 // sweep back to find which layers take part in the backward pass.
 #include "trivium/notations/caffe/net.h"
 
+#include <algorithm>
 #include <set>
 
 #include "trivium/engine/backends/cpu/backend.h"
@@ -259,11 +260,10 @@ void Net::find_backward(bool force) {
   if (!force) return;
   for (NetLayer& layer : layers_) {
     layer.needs_backward = true;
-    const std::vector<int>& none = layer.def->no_gradient;
+    const std::vector<int>& refused = layer.def->refuses_force;
     for (size_t b = 0; b < layer.bottoms.size(); ++b) {
-      const bool refused = layer.def->refuses_force &&
-                           std::find(none.begin(), none.end(), static_cast<int>(b)) != none.end();
-      if (!refused) layer.bottom_needs_backward[b] = true;
+      if (std::find(refused.begin(), refused.end(), static_cast<int>(b)) == refused.end())
+        layer.bottom_needs_backward[b] = true;
       blobs_[layer.bottoms[b]].needs_backward |= layer.bottom_needs_backward[b];
     }
   }
