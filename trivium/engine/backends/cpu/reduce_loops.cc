@@ -19,7 +19,6 @@ HWY_BEFORE_NAMESPACE();
 namespace trivium::cpu::HWY_NAMESPACE {
 
 constexpr int64_t kWide = 64;        // running values of a row
-constexpr int64_t kShort = 16;       // rows of single batch blocks have this many at most
 constexpr int64_t kTile = 256;       // running values of a column tile
 constexpr int64_t kFlush = 64;       // float32 additions before the sum moves into double
 constexpr int64_t kSegment = 32768;  // elements of a row that one work item folds
@@ -103,12 +102,12 @@ void fold_row(const T* HWY_RESTRICT x, int64_t n, Total* HWY_RESTRICT total) {
 }
 
 /// Joins the lanes as a tree; lanes whose place in their group is not valid are left out.
-template <class Op, int64_t kCount = kWide, typename Total>
+template <class Op, typename Total>
 Total join_lanes(Total* total, int64_t group, int64_t valid) {
   if (valid < group)
-    for (int64_t i = 0; i < kCount; ++i)
+    for (int64_t i = 0; i < kWide; ++i)
       if (i % group >= valid) total[i] = Op::template start<Total>();
-  for (int64_t half = kCount / 2; half > 0; half /= 2)
+  for (int64_t half = kWide / 2; half > 0; half /= 2)
     for (int64_t i = 0; i < half; ++i) total[i] = Op::join(total[i], total[i + half]);
   return total[0];
 }
@@ -132,31 +131,6 @@ typename Types<T, Op>::Total fold_short(const T* x, int64_t n) {
   return total;
 }
 
-/// Folds rows that are one batch block each, lane by lane.
-template <class Op, typename T>
-void fold_lanes(const ReducePlan& p, const T* base, int64_t begin, int64_t end,
-                typename Types<T, Op>::Total* HWY_RESTRICT total) {
-  using Total = typename Types<T, Op>::Total;
-  using Running = typename Types<T, Op>::Running;
-  Running run[kShort];
-  const bool single = p.fold_sizes.size() == 1;
-  for (int64_t f = begin; f < end;) {
-    const int64_t stop = std::min(end, f + kFlush);
-    std::fill_n(run, kShort, Op::template start<Running>());
-    for (; f < stop; ++f) {
-      const T* HWY_RESTRICT row =
-          base + (single ? f * p.fold_strides[0] : offset_of(f, p.fold_sizes, p.fold_strides));
-      if (p.lanes == kShort)
-        for (int64_t i = 0; i < kShort; ++i)
-          run[i] = Op::join(run[i], static_cast<Running>(row[i]));
-      else
-        for (int64_t i = 0; i < p.lanes; ++i)
-          run[i] = Op::join(run[i], static_cast<Running>(row[i]));
-    }
-    for (int64_t i = 0; i < kShort; ++i) total[i] = Op::join(total[i], static_cast<Total>(run[i]));
-  }
-}
-
 /// Work items [begin, end) of output `o`: item f is segment f % segments of row f / segments.
 template <class Op, typename T>
 typename Types<T, Op>::Total fold_rows(const ReducePlan& p, const T* x, int64_t o, int64_t begin,
@@ -170,12 +144,6 @@ typename Types<T, Op>::Total fold_rows(const ReducePlan& p, const T* x, int64_t 
       total = Op::join(total,
                        fold_short<Op>(base + offset_of(f, p.fold_sizes, p.fold_strides), p.inner));
     return total;
-  }
-  if (p.inner == p.lanes && p.lanes <= kShort) {
-    Total lanes[kShort];
-    std::fill_n(lanes, kShort, Op::template start<Total>());
-    fold_lanes<Op, T>(p, base, begin, end, lanes);
-    return join_lanes<Op, kShort>(lanes, p.lanes, p.lanes);
   }
   Total lanes[kWide];
   std::fill_n(lanes, kWide, Op::template start<Total>());
@@ -191,10 +159,6 @@ typename Types<T, Op>::Total fold_rows(const ReducePlan& p, const T* x, int64_t 
 template <class Op, typename T>
 typename Types<T, Op>::Total fold_tail(const ReducePlan& p, const T* x, int64_t o) {
   using Total = typename Types<T, Op>::Total;
-  if (p.inner == p.lanes && p.fold_sizes.size() == 1) {
-    const T* row = x + p.tail_offset + offset_of(o, p.keep_sizes, p.keep_strides);
-    return fold_short<Op>(row, p.tail_valid);
-  }
   Total lanes[kWide];
   std::fill_n(lanes, kWide, Op::template start<Total>());
   const T* base = x + p.tail_offset + offset_of(o, p.keep_sizes, p.keep_strides);
@@ -235,6 +199,31 @@ void fold_columns(const ReducePlan& p, const T* x, int64_t o, int64_t first, int
   }
 }
 
+/// Whether outputs lie side by side in the input, one batch block each: [blocks][outputs][lanes].
+inline bool side_by_side(const ReducePlan& p) {
+  return p.lanes > 0 && p.inner == p.lanes && p.fold_sizes.size() == 1 &&
+         p.keep_sizes.size() == 1 && p.keep_strides[0] == p.lanes;
+}
+
+/// Outputs [o, o + n) of such a plan, n <= kTile / lanes: all their lanes are folded together.
+template <class Op, typename T>
+void fold_side_by_side(const ReducePlan& p, const T* x, int64_t o, int64_t n, int64_t begin,
+                       int64_t end, bool with_tail, typename Types<T, Op>::Total* out) {
+  using Total = typename Types<T, Op>::Total;
+  Total total[kTile];
+  fold_columns<Op>(p, x, o, 0, n * p.lanes, begin, end, total);
+  const T* tail = x + p.tail_offset + o * p.lanes;
+  for (int64_t k = 0; k < n; ++k) {
+    Total* own = total + k * p.lanes;
+    if (with_tail)
+      for (int64_t i = 0; i < p.tail_valid; ++i)
+        own[i] = Op::join(own[i], static_cast<Total>(tail[k * p.lanes + i]));
+    for (int64_t half = p.lanes / 2; half > 0; half /= 2)
+      for (int64_t i = 0; i < half; ++i) own[i] = Op::join(own[i], own[i + half]);
+    out[k] = own[0];
+  }
+}
+
 template <typename T, typename Total>
 T finished(const ReducePlan& p, Total total) {
   if constexpr (std::is_floating_point_v<T>)
@@ -254,29 +243,31 @@ void reduce_typed(const ReducePlan& p, const T* x, T* y, void* scratch) {
                 cost =
                     std::max<int64_t>(1, items * std::min(p.inner, p.columns ? kTile : kSegment));
   const int64_t grain = std::max<int64_t>(1, 16384 * p.splits / cost);
+  const bool together = side_by_side(p);
   parallel_for(tasks * p.splits, grain, [&](int64_t from, int64_t to) {
-    for (int64_t t = from; t < to; ++t) {
+    for (int64_t t = from; t < to;) {
       const int64_t split = t / tasks, o = t % tasks / tiles, first = t % tiles * kTile;
       const int64_t begin = items * split / p.splits, end = items * (split + 1) / p.splits;
+      const bool with_tail = p.tail_valid > 0 && split + 1 == p.splits;
+      Total total[kTile];
+      int64_t n = 1, done = 1;  // results made, tasks done
       if (p.columns) {
-        Total total[kTile];
-        const int64_t n = std::min(kTile, p.inner - first);
+        n = std::min(kTile, p.inner - first);
         fold_columns<Op>(p, x, o, first, n, begin, end, total);
-        for (int64_t i = 0; i < n; ++i) {
-          if (p.splits == 1)
-            y[o * width + first + i] = finished<T>(p, total[i]);
-          else
-            partial[split * outputs + o * width + first + i] = total[i];
-        }
-        continue;
+      } else if (together) {
+        n = done = std::min({kTile / p.lanes, to - t, tasks - o});
+        fold_side_by_side<Op>(p, x, o, n, begin, end, with_tail, total);
+      } else {
+        total[0] = fold_rows<Op>(p, x, o, begin, end);
+        if (with_tail) total[0] = Op::join(total[0], fold_tail<Op>(p, x, o));
       }
-      Total total = fold_rows<Op>(p, x, o, begin, end);
-      if (p.tail_valid > 0 && split + 1 == p.splits)
-        total = Op::join(total, fold_tail<Op>(p, x, o));
-      if (p.splits == 1)
-        y[o] = finished<T>(p, total);
-      else
-        partial[split * outputs + o] = total;
+      for (int64_t i = 0; i < n; ++i) {
+        if (p.splits == 1)
+          y[o * width + first + i] = finished<T>(p, total[i]);
+        else
+          partial[split * outputs + o * width + first + i] = total[i];
+      }
+      t += done;
     }
   });
   if (p.splits == 1) return;

@@ -53,7 +53,7 @@ Kernel kernel_of(std::string name, State state, size_t scratch_bytes = 0) {
                           scratch_bytes);
 }
 
-/// What this machine does, probed once.
+/// What this machine can do: constants of its vector width.
 const run::Machine& machine();
 
 /// Bytes of all operands in the formats they have.
