@@ -1,4 +1,6 @@
 // Convolution, Deconvolution and Im2col: one reading of convolution_param for any number of axes.
+#include <algorithm>
+
 #include "trivium/notations/caffe/layer.h"
 
 namespace trivium::caffe {
@@ -89,13 +91,15 @@ ops::ConvAttrs attributes(const Geometry& g, int64_t groups) {
     const int64_t missing = g.reach(i) - (g.spatial[i] + 2 * g.pad[i]);
     if (missing > 0) a.pads_end[i] += missing;  // the truncation above: zeros fill the rest
   }
-  if (g.axes() == 0) a.strides = a.pads_begin = a.pads_end = a.dilations = {};
+  // Without spatial axes the op sees one axis of one place.
+  if (g.axes() == 0) return {{1}, {0}, {0}, {1}, groups};
   return a;
 }
 
 Shape folded(const Geometry& g, const Shape& shape, int64_t channels, const ops::Ints& spatial) {
   Shape result{shape.count(0, g.channel_axis), channels};
   for (int64_t s : spatial) result.push_back(s);
+  if (spatial.empty()) result.push_back(1);
   return result;
 }
 
@@ -111,6 +115,11 @@ Value reshaped(Value x, const Shape& shape) {
   return x.shape() == shape ? x : ops::reshape(x, shape);
 }
 
+/// The weights as the op takes them.
+Value kernel_of(const Geometry& g, Value w) {
+  return g.axes() > 0 ? w : ops::reshape(w, Shape{w.shape()[0], w.shape()[1], 1});
+}
+
 void check_channels(const LayerCtx& ctx, const Geometry& g) {
   const proto::ConvolutionParameter& p = ctx.param().convolution_param();
   ctx.require(p.num_output() > 0, "convolution_param", "num_output must be at least 1");
@@ -124,12 +133,12 @@ void check_channels(const LayerCtx& ctx, const Geometry& g) {
 
 void convolution(LayerCtx& ctx) {
   const proto::ConvolutionParameter& p = ctx.param().convolution_param();
-  Geometry g = geometry(ctx);
+  const Geometry g = geometry(ctx);
   check_channels(ctx, g);
   const int64_t outputs = p.num_output();
   Shape kernel{outputs, g.channels / p.group()};
   for (int64_t k : g.kernel) kernel.push_back(k);
-  Value w = ctx.weight(0, kernel, p.weight_filler());
+  const Value w = kernel_of(g, ctx.weight(0, kernel, p.weight_filler()));
   const Value bias = p.bias_term() ? ctx.weight(1, Shape{outputs}, p.bias_filler()) : Value{};
   const ops::Ints out = convolved(ctx, g);
   const ops::ConvAttrs a = attributes(g, p.group());
@@ -153,17 +162,19 @@ void deconvolution(LayerCtx& ctx) {
     ctx.require(out[i] > 0, "convolution_param",
                 fmt::format("nothing is left of spatial axis {} after cutting the padding", i));
   }
-  const Value w = ctx.weight(0, kernel, p.weight_filler());
+  const Value w = kernel_of(g, ctx.weight(0, kernel, p.weight_filler()));
   Value bias;
   if (p.bias_term()) {
     Shape aligned{outputs};
-    for (int i = 0; i < g.axes(); ++i) aligned.push_back(1);
+    for (int i = 0; i < std::max(g.axes(), 1); ++i) aligned.push_back(1);
     bias = ops::reshape(ctx.weight(1, Shape{outputs}, p.bias_filler()), aligned);
   }
-  const ops::ConvAttrs a{g.stride, g.pad, g.pad, g.dilation, p.group()};
+  ops::ConvAttrs a{g.stride, g.pad, g.pad, g.dilation, p.group()};
+  if (g.axes() == 0) a = {{1}, {0}, {0}, {1}, p.group()};
+  const ops::Ints sizes = g.axes() > 0 ? out : ops::Ints{1};
   for (int b = 0; b < ctx.bottoms(); ++b) {
     const Value x = reshaped(ctx.bottom(b), folded(g, ctx.shape(b), g.channels, g.spatial));
-    Value y = ops::conv_bwd_data(x, w, a, out);
+    Value y = ops::conv_bwd_data(x, w, a, sizes);
     if (bias.defined()) y = y + bias;
     ctx.top(b, reshaped(y, unfolded(g, ctx.shape(b), outputs, out)));
   }
@@ -172,6 +183,7 @@ void deconvolution(LayerCtx& ctx) {
 /// One strided slice per place of the kernel, laid side by side behind each channel.
 void im2col(LayerCtx& ctx) {
   const Geometry g = geometry(ctx);
+  ctx.require(g.axes() > 0, "bottom", "expected at least one spatial axis, received " + ctx.shape().text());
   const ops::Ints out = convolved(ctx, g);
   const ops::ConvAttrs a = attributes(g, 1);
   ops::Ints before = {0, 0}, after = {0, 0};
