@@ -8,7 +8,8 @@
 
 namespace trivium::golden {
 
-/// Parses and upgrades `prototxt` (called `file` in messages) and builds the net. `log` may be null.
+/// Parses and upgrades `prototxt` (called `file` in messages) and builds the net. `log` may be
+/// null.
 std::unique_ptr<caffe::Net> build_net(const std::string& prototxt, const std::string& file,
                                       caffe::NetOptions options,
                                       caffe::LogLines* upgrade_log = nullptr);

@@ -12,7 +12,8 @@ namespace {
 /// Resizing and the grey of a PNG go through OpenCV and libpng: one step of a byte is allowed.
 Tolerance tolerance_of(const std::string& name) {
   Tolerance t;
-  if (name.compare(0, 12, "image_resize") == 0 || name.find("grey") != std::string::npos) t.absolute = 1;
+  if (name.compare(0, 12, "image_resize") == 0 || name.find("grey") != std::string::npos)
+    t.absolute = 1;
   return t;
 }
 
@@ -39,7 +40,8 @@ std::string run_case(const std::string& folder, const formats::NpzFile& file, co
       const std::string text =
           compare(got[i], file.read(prefix + blobs[i]), tolerance_of(name), &worst);
       report.difference("data", worst);
-      if (!text.empty() && problem.empty()) problem = fmt::format("out{}/{}: {}", k, blobs[i], text);
+      if (!text.empty() && problem.empty())
+        problem = fmt::format("out{}/{}: {}", k, blobs[i], text);
     }
   }
   return problem;
@@ -51,14 +53,19 @@ void run_data(const std::string& folder, Report& report) {
   const formats::NpzFile file(folder + "/data.npz");
   for (const Row& row : read_tsv(folder + "/data.tsv")) {
     const std::string& name = row.at("case");
-    if (!file.contains(name + "/prototxt")) continue;  // what is refused was recorded without its net
+    if (!file.contains(name + "/prototxt"))
+      continue;  // what is refused was recorded without its net
     try {
       const std::string problem = run_case(folder, file, row, report);
-      if (problem.empty()) report.pass("data");
-      else report.fail("data", name, problem);
+      if (problem.empty())
+        report.pass("data");
+      else
+        report.fail("data", name, problem);
     } catch (const Error& error) {
-      if (says_unsupported(error.what())) report.unsupported("data", name);
-      else report.fail("data", name, error.what());
+      if (says_unsupported(error.what()))
+        report.unsupported("data", name);
+      else
+        report.fail("data", name, error.what());
     }
   }
 }

@@ -1,5 +1,5 @@
-// Sections layers and refusals: one layer fed by Input layers, forward and backward, over several passes;
-// and the definitions that the original refuses.
+// Sections layers and refusals: one layer fed by Input layers, forward and backward, over several
+// passes; and the definitions that the original refuses.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -42,7 +42,8 @@ const Mended kMended[] = {
     {"Eltwise", "prod_in_place", false, "in place computes what it computes elsewhere"},
     {"Eltwise", "max_in_place", false, "in place computes what it computes elsewhere"},
     {"Eltwise", "prod_zero_unstable", true, "products have the stable gradient, never 0/0"},
-    {"Scale", "twice_full", true, "a scale of the bottom's size accumulates its gradient as others do"},
+    {"Scale", "twice_full", true,
+     "a scale of the bottom's size accumulates its gradient as others do"},
     {"Scale", "twice_full_bias", true,
      "a scale of the bottom's size accumulates its gradient as others do"},
     {"Parameter", "twice", true, "the gradient accumulates like that of other parameters"},
@@ -102,13 +103,15 @@ struct Comparison {
   void operator()(const std::string& what, const Array& got, const Array& want) {
     double worst = 0;
     const std::string text = compare(got, want, {}, &worst);
-    if (text.empty()) report.difference(group, worst);
-    else if (problem.empty()) problem = what + ": " + text;
+    if (text.empty())
+      report.difference(group, worst);
+    else if (problem.empty())
+      problem = what + ": " + text;
   }
 };
 
-/// One pass: inputs set, outputs, changed parameters and gradients compared. `sums` holds the parameter
-/// gradients accumulated over passes.
+/// One pass: inputs set, outputs, changed parameters and gradients compared. `sums` holds the
+/// parameter gradients accumulated over passes.
 void run_pass(Net& net, const Case& c, int pass, bool backward, bool gradients_too,
               std::map<std::string, Array>& sums, Comparison& check) {
   for (const auto& [blob, value] : c.all("in", pass)) net.set_input(blob, value);
@@ -182,9 +185,12 @@ void run_case(const Row& row, const Case& c, Report& report) {
     if (says_unsupported(error.what())) return report.unsupported(type, name);
     check.problem = error.what();
   }
-  if (!check.problem.empty()) report.fail(type, name, check.problem);
-  else if (difference) report.mended(type, name, difference->reason);
-  else report.pass(type);
+  if (!check.problem.empty())
+    report.fail(type, name, check.problem);
+  else if (difference)
+    report.mended(type, name, difference->reason);
+  else
+    report.pass(type);
 }
 
 /// Refusals of the original that are mended: Trivium runs these nets.
@@ -233,13 +239,18 @@ void run_layer_refusals(const std::string& folder, Report& report) {
       message = error.what();
     }
     const char* mend = mended_refusal(name);
-    if (says_unsupported(message)) report.unsupported(group, name);
-    else if (mend && message.empty()) report.mended(group, name, mend);
-    else if (mend) report.fail(group, name, "expected to run, refused: " + message);
-    else if (message.empty()) report.fail(group, name, "expected a refusal: " + c["message"].get<std::string>());
+    if (says_unsupported(message))
+      report.unsupported(group, name);
+    else if (mend && message.empty())
+      report.mended(group, name, mend);
+    else if (mend)
+      report.fail(group, name, "expected to run, refused: " + message);
+    else if (message.empty())
+      report.fail(group, name, "expected a refusal: " + c["message"].get<std::string>());
     else if (message.find("layer") == std::string::npos)
       report.fail(group, name, "the refusal does not name the layer: " + message);
-    else report.pass(group);
+    else
+      report.pass(group);
   }
 }
 

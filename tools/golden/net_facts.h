@@ -8,8 +8,8 @@
 
 namespace trivium::golden {
 
-/// The first fact of `want` (layers, blobs, params, inputs, outputs, loss_weights, needs_backward) that the
-/// net does not share; "" when there is none.
+/// The first fact of `want` (layers, blobs, params, inputs, outputs, loss_weights, needs_backward)
+/// that the net does not share; "" when there is none.
 std::string net_difference(caffe::Net& net, const nlohmann::json& want);
 
 }  // namespace trivium::golden

@@ -1,5 +1,5 @@
-// Section nets: what the original finds when it builds a net (layers after splits, shapes, sharing, inputs,
-// outputs, loss weights, who runs backward) and what it logs meanwhile.
+// Section nets: what the original finds when it builds a net (layers after splits, shapes, sharing,
+// inputs, outputs, loss weights, who runs backward) and what it logs meanwhile.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -92,10 +92,12 @@ json loss_weights_of(const Net& net) {
 }
 
 std::string differs(const char* what, const json& got, const json& want) {
-  return got == want ? "" : fmt::format("{}: {} received, {} expected", what, got.dump(), want.dump());
+  return got == want ? ""
+                     : fmt::format("{}: {} received, {} expected", what, got.dump(), want.dump());
 }
 
-/// `upgrade` are lines that came before the net was built; the recording has some of them among the net's.
+/// `upgrade` are lines that came before the net was built; the recording has some of them among the
+/// net's.
 std::string log_difference(const caffe::LogLines& lines, const caffe::LogLines& upgrade,
                            const json& want) {
   std::vector<std::string> got;
@@ -125,20 +127,25 @@ void run_one(const std::string& name, const std::string& prototxt, const std::st
   const std::string label = name + " (" + run + ")";
   caffe::LogLines log, upgrade;
   caffe::NetOptions options = options_of(run);
-  options.log = [&](caffe::LogLevel level, const std::string& text) { log.push_back({level, text}); };
+  options.log = [&](caffe::LogLevel level, const std::string& text) {
+    log.push_back({level, text});
+  };
   std::string problem;
   try {
     const auto net = build_net(prototxt, name + ".prototxt", std::move(options), &upgrade);
     problem = want.contains("dies") ? "expected a refusal: " + want["dies"].get<std::string>()
                                     : net_difference(*net, want);
-    if (problem.empty() && want.contains("net_log")) problem = log_difference(log, upgrade, want["net_log"]);
+    if (problem.empty() && want.contains("net_log"))
+      problem = log_difference(log, upgrade, want["net_log"]);
   } catch (const Error& error) {
     if (says_unsupported(error.what())) return report.unsupported("nets", label);
     if (!want.contains("dies")) problem = error.what();
   }
   if (mended_net(name)) return report.mended("nets", label, mended_net(name));
-  if (problem.empty()) report.pass("nets");
-  else report.fail("nets", label, problem);
+  if (problem.empty())
+    report.pass("nets");
+  else
+    report.fail("nets", label, problem);
 }
 
 }  // namespace
@@ -155,7 +162,8 @@ std::string net_difference(Net& net, const json& want) {
   found.push_back(differs("outputs", names_of(net, net.outputs()), want["outputs"]));
   found.push_back(differs("loss weights", loss_weights_of(net), want["loss_weights"]));
   // The recording is of the log, which does not show what force_backward adds.
-  if (!net.forced_backward()) found.push_back(differs("needs backward", needs, want["needs_backward"]));
+  if (!net.forced_backward())
+    found.push_back(differs("needs backward", needs, want["needs_backward"]));
   for (const std::string& text : found)
     if (!text.empty()) return text;
   return "";

@@ -1,5 +1,6 @@
-// Section repo_nets: the nets of the original's own examples, by path. The definitions are not recorded; the
-// ones found below this repository, or below the folder that CAFFE_ROOT names, are checked.
+// Section repo_nets: the nets of the original's own examples, by path. The definitions are not
+// recorded; the ones found below this repository, or below the folder that CAFFE_ROOT names, are
+// checked.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -28,7 +29,8 @@ std::string small_database(const fs::path& folder, const json& shape, int index)
   datum.set_channels(shape[1]);
   datum.set_height(shape[2]);
   datum.set_width(shape[3]);
-  datum.set_data(std::string(static_cast<size_t>(datum.channels()) * datum.height() * datum.width(), 0));
+  datum.set_data(
+      std::string(static_cast<size_t>(datum.channels()) * datum.height() * datum.width(), 0));
   datum.set_label(0);
   const auto writer = formats::DatabaseWriter::create(path, formats::DatabaseKind::lmdb);
   writer->put("0", datum.SerializeAsString());
@@ -78,18 +80,24 @@ void run_repo_nets(const std::string& folder, Report& report) {
   const char* caffe_root = std::getenv("CAFFE_ROOT");
   for (const auto& [path, runs] : nets.items()) {
     std::string found;
-    for (const std::string& root : {std::string(caffe_root ? caffe_root : ""), folder + "/../../.."})
-      if (found.empty() && !root.empty() && fs::exists(root + "/" + path)) found = root + "/" + path;
+    for (const std::string& root :
+         {std::string(caffe_root ? caffe_root : ""), folder + "/../../.."})
+      if (found.empty() && !root.empty() && fs::exists(root + "/" + path))
+        found = root + "/" + path;
     if (found.empty()) continue;
     for (const auto& [run, want] : runs.items()) {
       const std::string label = path + " (" + run + ")";
       try {
         const std::string problem = check(found, run, want);
-        if (problem.empty()) report.pass("repo_nets");
-        else report.fail("repo_nets", label, problem);
+        if (problem.empty())
+          report.pass("repo_nets");
+        else
+          report.fail("repo_nets", label, problem);
       } catch (const Error& error) {
-        if (says_unsupported(error.what())) report.unsupported("repo_nets", label);
-        else report.fail("repo_nets", label, error.what());
+        if (says_unsupported(error.what()))
+          report.unsupported("repo_nets", label);
+        else
+          report.fail("repo_nets", label, error.what());
       }
     }
   }

@@ -1,4 +1,5 @@
-// Random numbers of nets against those recorded from Caffe (tests/golden/caffe/random.npz), bit for bit.
+// Random numbers of nets against those recorded from Caffe (tests/golden/caffe/random.npz), bit for
+// bit.
 #include "trivium/notations/caffe/fillers.h"
 
 #include "tests/notations/caffe/golden.h"
@@ -36,7 +37,8 @@ TEST_P(Recorded, FillersGiveTheSameBits) {
     const auto net = build_train(
         layer_text("d", "DummyData", {}, {"a", "b"},
                    "dummy_data_param { shape { dim: 7 dim: 3 dim: 2 dim: 2 } shape { dim: 3 }\n"
-                   "  data_filler { " + filler.get<std::string>() + " } }"),
+                   "  data_filler { " +
+                       filler.get<std::string>() + " } }"),
         GetParam());
     const std::vector<Array> got = net->forward({"a", "b"});
     expect_same_bits(got[0], recorded().read(key(name + "/a")), name + "/a");
@@ -56,11 +58,11 @@ TEST_P(Recorded, LayersThatShareStillDrawTheirOwn) {
 
 TEST_P(Recorded, DropoutKeepsTheSameElements) {
   for (const char* ratio : {"0.5", "0.3", "0.9"}) {
-    const auto net = build_train(
-        input_text("x", {30, 41}) +
-            layer_text("d", "Dropout", {"x"}, {"y"},
-                       "dropout_param { dropout_ratio: " + std::string(ratio) + " }"),
-        GetParam());
+    const auto net =
+        build_train(input_text("x", {30, 41}) +
+                        layer_text("d", "Dropout", {"x"}, {"y"},
+                                   "dropout_param { dropout_ratio: " + std::string(ratio) + " }"),
+                    GetParam());
     net->set_input("x", Array::full(Shape{30, 41}, 1));
     const std::string name = key("dropout/" + std::string(ratio));
     const Array bits = recorded().read(name + "/mask_bits");
@@ -94,16 +96,20 @@ TEST(Filler, BilinearWeightsEnlargeLinearly) {
 TEST(Filler, RefusalsNameTheLayerAndTheRule) {
   const auto refused = [](const std::string& filler, const std::string& shape) {
     return user_error_of([&] {
-      build_train(layer_text("ip", "DummyData", {}, {"w"},
-                             "dummy_data_param { shape { " + shape + " } data_filler { " + filler + " } }"))
+      build_train(
+          layer_text("ip", "DummyData", {}, {"w"},
+                     "dummy_data_param { shape { " + shape + " } data_filler { " + filler + " } }"))
           ->forward({"w"});
     });
   };
-  EXPECT_NE(refused("type: \"gausian\"", "dim: 2").find("did you mean \"gaussian\"?"), std::string::npos);
-  EXPECT_NE(refused("type: \"gaussian\" std: 0", "dim: 2").find("std must be positive"), std::string::npos);
+  EXPECT_NE(refused("type: \"gausian\"", "dim: 2").find("did you mean \"gaussian\"?"),
+            std::string::npos);
+  EXPECT_NE(refused("type: \"gaussian\" std: 0", "dim: 2").find("std must be positive"),
+            std::string::npos);
   EXPECT_NE(refused("type: \"uniform\" sparse: 1", "dim: 2").find("only gaussian takes sparse"),
             std::string::npos);
-  EXPECT_NE(refused("type: \"gaussian\" sparse: 3", "dim: 2").find("layer \"ip\""), std::string::npos);
+  EXPECT_NE(refused("type: \"gaussian\" sparse: 3", "dim: 2").find("layer \"ip\""),
+            std::string::npos);
   EXPECT_NE(refused("type: \"bilinear\"", "dim: 2").find("expected a shape [out, in, k, k]"),
             std::string::npos);
 }

@@ -1,5 +1,5 @@
-// Layers where Trivium is right and Caffe is not: the recorded numbers cannot check these. (All others:
-// tools/dev/golden tests/golden/caffe layers.)
+// Layers where Trivium is right and Caffe is not: the recorded numbers cannot check these. (All
+// others: tools/dev/golden tests/golden/caffe layers.)
 #include "tests/notations/caffe/golden.h"
 #include "tests/notations/caffe/net_fixture.h"
 
@@ -67,7 +67,8 @@ TEST(InPlace, EltwiseKeepsTheBottomItReplaces) {
   for (const char* operation : {"SUM", "PROD", "MAX"}) {
     SCOPED_TRACE(operation);
     const std::string body = std::string("eltwise_param { operation: ") + operation + " }";
-    const Result apart = run("Eltwise", body, "y", x, w, {"z"}), here = run("Eltwise", body, "x", x, w, {"z"});
+    const Result apart = run("Eltwise", body, "y", x, w, {"z"}),
+                 here = run("Eltwise", body, "x", x, w, {"z"});
     expect_equal(here.y, apart.y);
     expect_equal(here.dx, apart.dx);
   }
@@ -75,8 +76,8 @@ TEST(InPlace, EltwiseKeepsTheBottomItReplaces) {
 
 TEST(Eltwise, AProductWithAZeroHasTheStableGradient) {
   const Array x = Array::from<float>({0, 2}, {1, 2}), w = Array::from<float>({3, 5}, {1, 2});
-  const Result r = run("Eltwise", "eltwise_param { operation: PROD stable_prod_grad: false }", "y", x, w,
-                       {"z"});
+  const Result r =
+      run("Eltwise", "eltwise_param { operation: PROD stable_prod_grad: false }", "y", x, w, {"z"});
   expect_values(r.dx, {9, 25});  // w * z with z = w
 }
 
@@ -100,8 +101,9 @@ TEST(Pooling, WindowsThatSeeNoImageAreLeftOut) {
 TEST(Convolution, WithoutSpatialAxesMixesChannels) {
   for (const char* type : {"Convolution", "Deconvolution"}) {
     SCOPED_TRACE(type);
-    const auto net = build_train(input_text("x", {1, 2}) +
-                                 layer_text("c", type, {"x"}, {"y"}, "convolution_param { num_output: 2 }"));
+    const auto net =
+        build_train(input_text("x", {1, 2}) +
+                    layer_text("c", type, {"x"}, {"y"}, "convolution_param { num_output: 2 }"));
     net->params()[0].cell->set(Array::from<float>({1, 2, 3, 4}, {2, 2}));
     net->params()[1].cell->set(Array::from<float>({0, 10}, {2}));
     net->set_input("x", Array::from<float>({1, 2}, {1, 2}));
@@ -126,18 +128,18 @@ TEST(Labels, OutOfRangeIsAnErrorInEveryLayerThatTakesThem) {
 }
 
 TEST(Embed, AnIndexPastTheTableIsAnError) {
-  const auto net = build_train(input_text("x", {2}) +
-                               layer_text("e", "Embed", {"x"}, {"y"},
-                                          "embed_param { num_output: 2 input_dim: 3 }"));
+  const auto net =
+      build_train(input_text("x", {2}) + layer_text("e", "Embed", {"x"}, {"y"},
+                                                    "embed_param { num_output: 2 input_dim: 3 }"));
   net->set_input("x", Array::from<float>({0, 3}, {2}));
   EXPECT_THROW(net->forward({"y"}), UserError);
 }
 
 TEST(Parameter, ItsGradientAddsOverReaders) {
-  const auto net = build_train(
-      layer_text("p", "Parameter", {}, {"w"}, "parameter_param { shape { dim: 2 } }") +
-      layer_text("a", "Reduction", {"w"}, {"s"}, "loss_weight: 1") +
-      layer_text("b", "Reduction", {"w"}, {"t"}, "loss_weight: 2"));
+  const auto net =
+      build_train(layer_text("p", "Parameter", {}, {"w"}, "parameter_param { shape { dim: 2 } }") +
+                  layer_text("a", "Reduction", {"w"}, {"s"}, "loss_weight: 1") +
+                  layer_text("b", "Reduction", {"w"}, {"t"}, "loss_weight: 2"));
   expect_values(net->forward_backward().gradients[0], {3, 3});
 }
 

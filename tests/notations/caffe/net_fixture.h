@@ -52,7 +52,8 @@ inline std::string input_text(const std::string& name, const std::vector<int>& s
   return layer_text(name, "Input", {}, {name}, "input_param { shape {" + dims + " } }");
 }
 
-inline void expect_values(const Array& got, const std::vector<float>& want, float tolerance = 1e-6f) {
+inline void expect_values(const Array& got, const std::vector<float>& want,
+                          float tolerance = 1e-6f) {
   ASSERT_EQ(got.count(), static_cast<int64_t>(want.size()));
   for (size_t i = 0; i < want.size(); ++i)
     EXPECT_NEAR(got.at(static_cast<int64_t>(i)), want[i], tolerance) << "at " << i;

@@ -8,16 +8,18 @@
 namespace trivium::caffe {
 namespace {
 
-std::string ip(const std::string& name, const std::string& bottom, const std::string& top, int outputs,
-               const std::string& more = "") {
+std::string ip(const std::string& name, const std::string& bottom, const std::string& top,
+               int outputs, const std::string& more = "") {
   return layer_text(name, "InnerProduct", {bottom}, {top},
                     "inner_product_param { num_output: " + std::to_string(outputs) +
                         " weight_filler { type: \"uniform\" min: -1 max: 1 } }\n  " + more);
 }
 
 TEST(Net, ErrorsNameFileLineAndLayer) {
-  const std::string text = input_text("x", {2, 3, 5, 5}) + "layer {\n  name: \"c\"\n  type: \"Convolution\"\n"
-                           "  bottom: \"x\"\n  top: \"y\"\n  convolution_param { num_output: 2 }\n}\n";
+  const std::string text =
+      input_text("x", {2, 3, 5, 5}) +
+      "layer {\n  name: \"c\"\n  type: \"Convolution\"\n"
+      "  bottom: \"x\"\n  top: \"y\"\n  convolution_param { num_output: 2 }\n}\n";
   const std::string message = user_error_of([&] { build(text); });
   EXPECT_NE(message.find("net.prototxt:"), std::string::npos) << message;
   EXPECT_NE(message.find("layer \"c\" (Convolution)"), std::string::npos) << message;
@@ -28,8 +30,8 @@ TEST(Net, UnknownTypesSuggestTheNearestAndUnsupportedOnesSayThatCaffeHasThem) {
   const std::string typo = user_error_of(
       [] { build(input_text("x", {2}) + layer_text("l", "Convolutoin", {"x"}, {"y"})); });
   EXPECT_NE(typo.find("did you mean \"Convolution\"?"), std::string::npos) << typo;
-  const std::string python = user_error_of(
-      [] { build(input_text("x", {2}) + layer_text("l", "Python", {"x"}, {"y"})); });
+  const std::string python =
+      user_error_of([] { build(input_text("x", {2}) + layer_text("l", "Python", {"x"}, {"y"})); });
   EXPECT_NE(python.find("Caffe has this layer; Trivium does not support it yet"), std::string::npos)
       << python;
 }
@@ -69,11 +71,14 @@ TEST(Net, FollowsANewInputShapeWithTheSameWeights) {
   net->set_input("x", Array::from<float>({1, 0, 0, 1, 1, 1}, {3, 2}));
   EXPECT_EQ(net->generation(), before + 1);
   expect_values(net->forward({"y"})[0], {2, 3, 5});
-  const std::string message =
-      user_error_of([&] { net->set_input("x", Array::zeros(Shape{2, 3})); });
-  EXPECT_NE(message.find("parameter 0 has the shape [1, 2] since the net was built"), std::string::npos)
+  const std::string message = user_error_of([&] {
+    net->set_input("x", Array::zeros(Shape{2, 3}));
+  });
+  EXPECT_NE(message.find("parameter 0 has the shape [1, 2] since the net was built"),
+            std::string::npos)
       << message;
-  expect_values(net->forward({"y"})[0], {2, 3, 5});  // the net is as it was before the refused shape
+  expect_values(net->forward({"y"})[0],
+                {2, 3, 5});  // the net is as it was before the refused shape
 }
 
 TEST(Net, RunsAgainWithoutPlanningAgain) {
@@ -86,9 +91,9 @@ TEST(Net, RunsAgainWithoutPlanningAgain) {
 
 TEST(Net, SharedParametersAreOneCellAndTheirGradientsAdd) {
   const std::string share = "param { name: \"w\" } param { name: \"b\" }";
-  const auto net = build_train(
-      input_text("x", {1, 1}) + ip("a", "x", "p", 1, share) + ip("b", "p", "q", 1, share) +
-      layer_text("sum", "Reduction", {"q"}, {"loss"}, "loss_weight: 1"));
+  const auto net = build_train(input_text("x", {1, 1}) + ip("a", "x", "p", 1, share) +
+                               ip("b", "p", "q", 1, share) +
+                               layer_text("sum", "Reduction", {"q"}, {"loss"}, "loss_weight: 1"));
   ASSERT_EQ(net->params().size(), 4u);
   EXPECT_EQ(net->learnable().size(), 2u);
   EXPECT_EQ(net->params()[2].cell, net->params()[0].cell);
@@ -96,23 +101,25 @@ TEST(Net, SharedParametersAreOneCellAndTheirGradientsAdd) {
   net->params()[1].cell->set(Array::from<float>({0}, {1}));
   net->set_input("x", Array::from<float>({2}, {1, 1}));
   const Net::Pass pass = net->forward_backward({"q"});
-  EXPECT_FLOAT_EQ(pass.loss, 18);                // w (w x)
+  EXPECT_FLOAT_EQ(pass.loss, 18);                 // w (w x)
   expect_values(pass.gradients[0], {2 * 3 * 2});  // 2 w x
   expect_values(pass.gradients[1], {1 + 3});
 }
 
 TEST(Net, ASharerAloneDecidesTheLearningRateWhenTheOwnerIsSilent) {
-  const auto net = build_train(input_text("x", {1, 2}) + ip("a", "x", "p", 2, "param { name: \"w\" }") +
-                               ip("b", "p", "q", 2, "param { name: \"w\" lr_mult: 3 decay_mult: 0 }"));
+  const auto net =
+      build_train(input_text("x", {1, 2}) + ip("a", "x", "p", 2, "param { name: \"w\" }") +
+                  ip("b", "p", "q", 2, "param { name: \"w\" lr_mult: 3 decay_mult: 0 }"));
   EXPECT_FLOAT_EQ(net->params()[0].lr_mult, 3);
   EXPECT_FLOAT_EQ(net->params()[0].decay_mult, 0);
 }
 
 TEST(Net, ParametersWithoutRateHaveNoGradientAndUnusedOnesHaveZero) {
-  const auto net = build_train(input_text("x", {2, 2}) +
-                               ip("fixed", "x", "p", 2, "param { lr_mult: 0 } param { lr_mult: 1 }") +
-                               ip("unused", "x", "u", 2) +
-                               layer_text("sum", "Reduction", {"p"}, {"loss"}, "loss_weight: 1"));
+  const auto net =
+      build_train(input_text("x", {2, 2}) +
+                  ip("fixed", "x", "p", 2, "param { lr_mult: 0 } param { lr_mult: 1 }") +
+                  ip("unused", "x", "u", 2) +
+                  layer_text("sum", "Reduction", {"p"}, {"loss"}, "loss_weight: 1"));
   const Net::Pass pass = net->forward_backward();
   ASSERT_EQ(pass.gradients.size(), 4u);
   EXPECT_FALSE(pass.gradients[0].defined());
@@ -132,8 +139,9 @@ TEST(Net, PropagateDownFalseStopsGradientsBelow) {
 }
 
 TEST(Net, AskingForAGradientThroughALabelIsRefused) {
-  const auto net = build_train(input_text("x", {2, 3}) + ip("a", "x", "p", 3) + ip("b", "x", "t", 1) +
-                               layer_text("loss", "SoftmaxWithLoss", {"p", "t"}, {"l"}));
+  const auto net =
+      build_train(input_text("x", {2, 3}) + ip("a", "x", "p", 3) + ip("b", "x", "t", 1) +
+                  layer_text("loss", "SoftmaxWithLoss", {"p", "t"}, {"l"}));
   const std::string message = user_error_of([&] { net->param_gradients(); });
   EXPECT_NE(message.find("bottom 1 \"t\""), std::string::npos) << message;
   EXPECT_NE(message.find("layer \"loss\""), std::string::npos) << message;
@@ -186,13 +194,17 @@ TEST(Net, WeightsGoOutAndComeBackByLayerName) {
   const formats::WeightsFile file = formats::weights_of(from->to_weights());
   to->copy_trained_from(file, "memory");
   for (int i = 0; i < 4; ++i)
-    EXPECT_EQ(std::memcmp(from->params()[i].cell->value().raw(), to->params()[i].cell->value().raw(),
-                          from->params()[i].cell->value().bytes()),
-              0);
+    EXPECT_EQ(
+        std::memcmp(from->params()[i].cell->value().raw(), to->params()[i].cell->value().raw(),
+                    from->params()[i].cell->value().bytes()),
+        0);
   const auto other = build_train(input_text("x", {1, 3}) + ip("a", "x", "p", 2));
-  const std::string message = user_error_of([&] { other->copy_trained_from(file, "w.caffemodel"); });
-  EXPECT_NE(message.find("w.caffemodel: layer \"a\": parameter 0 has the shape [2, 2], the net needs [2, 3]"),
-            std::string::npos)
+  const std::string message =
+      user_error_of([&] { other->copy_trained_from(file, "w.caffemodel"); });
+  EXPECT_NE(
+      message.find(
+          "w.caffemodel: layer \"a\": parameter 0 has the shape [2, 2], the net needs [2, 3]"),
+      std::string::npos)
       << message;
   EXPECT_NE(message.find("rename the layer"), std::string::npos) << message;
 }
@@ -202,11 +214,14 @@ TEST(Net, Hdf5WeightsLeaveSharersToTheirOwner) {
   const std::string text =
       input_text("x", {1, 2}) + ip("a", "x", "p", 2, share) + ip("b", "p", "q", 2, share);
   const auto from = build_train(text, 1), to = build_train(text, 2);
-  const std::string path = std::filesystem::temp_directory_path() / "trivium_net_test.caffemodel.h5";
+  const std::string path =
+      std::filesystem::temp_directory_path() / "trivium_net_test.caffemodel.h5";
   formats::save_weights_hdf5(path, from->weights());
   to->copy_trained_from(path);
   std::filesystem::remove(path);
-  EXPECT_EQ(std::memcmp(from->params()[0].cell->value().raw(), to->params()[0].cell->value().raw(), 16), 0);
+  EXPECT_EQ(
+      std::memcmp(from->params()[0].cell->value().raw(), to->params()[0].cell->value().raw(), 16),
+      0);
 }
 
 TEST(Net, SnapshotsHoldWhatSetupAdds) {

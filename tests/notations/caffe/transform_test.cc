@@ -41,9 +41,12 @@ std::string refusal(const std::string& layer) {
 
 TEST(DataLayer, RefusesWhatCaffeRefuses) {
   const std::pair<std::string, const char*> cases[] = {
-      {database("raw_lmdb", 2, "mean_file: \"mean_small.binaryproto\" crop_size: 4"), "the mean image is"},
-      {database("raw_lmdb", 2, "mean_value: 1 mean_value: 2"), "one mean_value or one for each of the 3"},
-      {database("raw_lmdb", 2, "mean_value: 1 mean_file: \"mean.binaryproto\""), "mean_file or mean_value"},
+      {database("raw_lmdb", 2, "mean_file: \"mean_small.binaryproto\" crop_size: 4"),
+       "the mean image is"},
+      {database("raw_lmdb", 2, "mean_value: 1 mean_value: 2"),
+       "one mean_value or one for each of the 3"},
+      {database("raw_lmdb", 2, "mean_value: 1 mean_file: \"mean.binaryproto\""),
+       "mean_file or mean_value"},
       {database("raw_lmdb", 2, "crop_size: 7"), "smaller than crop_size 7"},
       {database("png_lmdb", 2), "does not fit a batch"},
       {database("png_lmdb", 1, "mean_value: 7"), "one mean_value"},
@@ -63,10 +66,11 @@ TEST(DataLayer, AnErrorOfTheReadingThreadNamesFileAndRecord) {
 }
 
 TEST(DataLayer, AMissingImageIsReportedWhenItsBatchIsDue) {
-  EXPECT_THROW(data_net(layer_text("d", "ImageData", {}, {"data", "label"},
-                                   "image_data_param { source: \"list_missing.txt\" batch_size: 1 }"))
-                   ->forward({}),
-               Error);
+  EXPECT_THROW(
+      data_net(layer_text("d", "ImageData", {}, {"data", "label"},
+                          "image_data_param { source: \"list_missing.txt\" batch_size: 1 }"))
+          ->forward({}),
+      Error);
 }
 
 TEST(DataLayer, Hdf5RefusesTransformsUnequalRowsAndMissingDatasets) {
@@ -74,8 +78,9 @@ TEST(DataLayer, Hdf5RefusesTransformsUnequalRowsAndMissingDatasets) {
     return layer_text("d", "HDF5Data", {}, {"x", top},
                       "hdf5_data_param { source: \"" + source + "\" batch_size: 2 }\n  " + more);
   };
-  EXPECT_NE(refusal(hdf5("y", "h5list.txt", "transform_param { scale: 2 }")).find("transform_param"),
-            std::string::npos);
+  EXPECT_NE(
+      refusal(hdf5("y", "h5list.txt", "transform_param { scale: 2 }")).find("transform_param"),
+      std::string::npos);
   EXPECT_NE(refusal(hdf5("y", "h5bad.txt", "")).find("has 2 rows, \"x\" has 3"), std::string::npos);
   EXPECT_NE(refusal(hdf5("nosuch", "h5list.txt", "")).find("nosuch"), std::string::npos);
 }
@@ -116,9 +121,9 @@ TEST(DataLayer, ContinuesBitForBitFromASavedState) {
 }
 
 TEST(DataLayer, Hdf5ShuffleContinuesFromASavedState) {
-  const std::string layer = layer_text(
-      "d", "HDF5Data", {}, {"y"},
-      "hdf5_data_param { source: \"h5list.txt\" batch_size: 3 shuffle: true }");
+  const std::string layer =
+      layer_text("d", "HDF5Data", {}, {"y"},
+                 "hdf5_data_param { source: \"h5list.txt\" batch_size: 3 shuffle: true }");
   const auto net = data_net(layer);
   for (int i = 0; i < 4; ++i) net->forward({});
   const std::string state = net->save_state();
@@ -174,9 +179,11 @@ TEST(DataLayer, DrawsTheRecordedOrderMirrorsAndCrops) {
         const int first = static_cast<int>(batch[0].at(at)),
                   last = static_cast<int>(batch[0].at(at + width - 1));
         const int corner = std::min(first, last);
-        const int got[] = {static_cast<int>(batch[1].at(row % 10)), first > last, corner / 9, corner % 9};
+        const int got[] = {static_cast<int>(batch[1].at(row % 10)), first > last, corner / 9,
+                           corner % 9};
         for (int k = 0; k < 4; ++k)
-          ASSERT_EQ(got[k], want.at(row * 4 + k)) << seed << " " << name << " row " << row << " " << k;
+          ASSERT_EQ(got[k], want.at(row * 4 + k))
+              << seed << " " << name << " row " << row << " " << k;
       }
     }
   std::filesystem::remove_all(folder);

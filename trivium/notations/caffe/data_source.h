@@ -1,5 +1,5 @@
-// Where the batches of a data layer come from. A source gives one batch after another for ever; it can say
-// where it stands, so that a resumed run goes on with the very next batch.
+// Where the batches of a data layer come from. A source gives one batch after another for ever; it
+// can say where it stands, so that a resumed run goes on with the very next batch.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,8 @@ class DataSource {
   virtual int64_t position() const { return 0; }
   /// Continues at a position, as after that many records of a pass.
   virtual void skip_to(int64_t position) {}
-  /// Position and random state as bytes; restoring them makes the next batches the same bit for bit.
+  /// Position and random state as bytes; restoring them makes the next batches the same bit for
+  /// bit.
   virtual std::string save_state() const { return {}; }
   virtual void restore_state(const std::string& state) {}
 };

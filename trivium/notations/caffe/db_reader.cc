@@ -30,8 +30,9 @@ void DbReader::add_record(Batch& batch, int64_t item, Shape& shape) {
   const Pixels pixels = pixels_of(datum, transformer_.param(), name, decoded, &batch.log);
   try {
     if (item == 0) shape = transformer_.shape_of(pixels.channels, pixels.height, pixels.width);
-    float* data = item == 0 ? batch_array(batch, 0, Shape{batch_size_, shape[0], shape[1], shape[2]})
-                            : batch.tops[0].data<float>();
+    float* data = item == 0
+                      ? batch_array(batch, 0, Shape{batch_size_, shape[0], shape[1], shape[2]})
+                      : batch.tops[0].data<float>();
     transformer_.apply(pixels, shape, data + item * shape.count());
   } catch (const UserError& error) {
     user_error("{}: {}", name, error.what());
@@ -52,7 +53,8 @@ void DbReader::skip_to(int64_t position) {
   database_->rewind();
   for (position_ = 0; position_ < position; ++position_)
     if (!database_->next())
-      user_error("{}: cannot go on at record {}, there are only {}", path_, position, position_ + 1);
+      user_error("{}: cannot go on at record {}, there are only {}", path_, position,
+                 position_ + 1);
 }
 
 std::string DbReader::save_state() const {

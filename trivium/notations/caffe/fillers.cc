@@ -17,9 +17,12 @@ float fan(const Shape& shape, const FillerParameter& filler) {
   const float fan_out =
       static_cast<float>(shape.rank() > 1 ? shape.count() / shape[1] : shape.count());
   switch (filler.variance_norm()) {
-    case FillerParameter::FAN_OUT: return fan_out;
-    case FillerParameter::AVERAGE: return (fan_in + fan_out) / 2;
-    default: return fan_in;
+    case FillerParameter::FAN_OUT:
+      return fan_out;
+    case FillerParameter::AVERAGE:
+      return (fan_in + fan_out) / 2;
+    default:
+      return fan_in;
   }
 }
 

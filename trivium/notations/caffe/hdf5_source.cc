@@ -19,8 +19,8 @@ void log_class(DType dtype, LogLines* log) {
   static std::atomic<bool> floats{false}, integers{false};
   std::atomic<bool>& seen = is_floating(dtype) ? floats : integers;
   if (!seen.exchange(true))
-    add_line(log, LogLevel::info, is_floating(dtype) ? "Datatype class: H5T_FLOAT"
-                                                     : "Datatype class: H5T_INTEGER");
+    add_line(log, LogLevel::info,
+             is_floating(dtype) ? "Datatype class: H5T_FLOAT" : "Datatype class: H5T_INTEGER");
 }
 
 Shape item_shape(const Shape& dataset, int64_t batch_size) {
@@ -109,7 +109,8 @@ const Batch& Hdf5Source::next() {
 
 void Hdf5Source::skip_to(int64_t position) {
   if (position < 0 || position >= rows())
-    user_error("{}: cannot go on at row {}, there are {}", files_[file_order_[file_]], position, rows());
+    user_error("{}: cannot go on at row {}, there are {}", files_[file_order_[file_]], position,
+               rows());
   row_ = position;
 }
 

@@ -1,5 +1,5 @@
-// Batches from a list of HDF5 files, rows running on across files (HDF5Data layers). Each file is held in
-// memory; nothing is read ahead.
+// Batches from a list of HDF5 files, rows running on across files (HDF5Data layers). Each file is
+// held in memory; nothing is read ahead.
 #pragma once
 
 #include "trivium/notations/caffe/data_source.h"
@@ -9,9 +9,9 @@ namespace trivium::caffe {
 
 class Hdf5Source : public DataSource {
  public:
-  /// `files`: paths, at least one. `datasets`: one per top. Shuffling draws from random->c_rand(), as
-  /// Caffe draws from the C library: file order and row order, never across files.
-  /// `log` receives the class of the datasets, once a process and class.
+  /// `files`: paths, at least one. `datasets`: one per top. Shuffling draws from random->c_rand(),
+  /// as Caffe draws from the C library: file order and row order, never across files. `log`
+  /// receives the class of the datasets, once a process and class.
   Hdf5Source(std::vector<std::string> files, std::vector<std::string> datasets, int64_t batch_size,
              bool shuffle, RandomRef random, LogLines* log);
 

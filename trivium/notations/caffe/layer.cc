@@ -35,7 +35,7 @@ const LayerDef* LayerTable::find(const std::string& type) const {
 }
 
 bool LayerTable::is_unsupported_type(const std::string& type) {
-  static const std::vector<std::string> types = {"Filter", "HDF5Output", "LSTM", "LSTMUnit",
+  static const std::vector<std::string> types = {"Filter", "HDF5Output", "LSTM",      "LSTMUnit",
                                                  "Python", "RNN",        "WindowData"};
   return std::find(types.begin(), types.end(), type) != types.end();
 }
@@ -78,7 +78,8 @@ const CellRef& LayerCtx::cell(int index) const {
 CellRef LayerCtx::state(int index, const Array& initial) {
   CellRef& cell = net_.states_[{layer_, index}];
   if (!cell)
-    cell = std::make_shared<Cell>(fmt::format("{}.state{}", param().name(), index), initial.clone());
+    cell =
+        std::make_shared<Cell>(fmt::format("{}.state{}", param().name(), index), initial.clone());
   return cell;
 }
 

@@ -1,5 +1,5 @@
-// What a layer is to Trivium: one record with its name, how many blobs it takes and gives, and a function
-// that records its meaning. A layer computes nothing; it writes ops into the net's graph.
+// What a layer is to Trivium: one record with its name, how many blobs it takes and gives, and a
+// function that records its meaning. A layer computes nothing; it writes ops into the net's graph.
 #pragma once
 
 #include <functional>
@@ -36,7 +36,8 @@ struct LayerDef {
   bool loss = false;          ///< weight 1 on top 0 unless given; missing tops are made
   bool in_place = true;       ///< a top may have its bottom's name
   bool fixed_params = false;  ///< parameters are statistics: never learned
-  std::vector<int> no_gradient = {};  ///< bottoms no gradient can reach; asked for one, the net refuses
+  std::vector<int> no_gradient =
+      {};  ///< bottoms no gradient can reach; asked for one, the net refuses
   std::vector<int> refuses_force = {};  ///< bottoms that force_backward leaves out
   /// The line logged when the layer is made, before it is wired.
   std::string (*made)(const proto::LayerParameter&) = nullptr;
@@ -72,11 +73,13 @@ class LayerCtx {
   int bottoms() const { return static_cast<int>(bottoms_.size()); }
   int tops() const;
   Value bottom(int i = 0) const { return bottoms_[i]; }
-  const Shape& shape(int i = 0) const { return bottoms_[i].shape(); }  ///< valid as long as the graph
+  const Shape& shape(int i = 0) const {
+    return bottoms_[i].shape();
+  }  ///< valid as long as the graph
   void top(int i, Value value);
 
-  /// Parameter blob `index`: a Cell of this shape, filled at setup, shared by name when its `param` entry
-  /// says so. UserError when the shape is not the one it has.
+  /// Parameter blob `index`: a Cell of this shape, filled at setup, shared by name when its `param`
+  /// entry says so. UserError when the shape is not the one it has.
   Value weight(int index, const Shape& shape, const proto::FillerParameter& filler);
   /// Where the parameter lives, after weight().
   const CellRef& cell(int index) const;
@@ -119,16 +122,16 @@ class LayerCtx {
 };
 
 // One family a file; each adds its records to the table.
-void add_input_layers(LayerTable& table);       // Input DummyData Parameter
-void add_data_layers(LayerTable& table);        // Data HDF5Data ImageData MemoryData
-void add_activation_layers(LayerTable& table);  // ReLU Sigmoid Power Exp Dropout …
-void add_convolution_layers(LayerTable& table); // Convolution Deconvolution Im2col
-void add_pooling_layers(LayerTable& table);     // Pooling SPP LRN
-void add_dense_layers(LayerTable& table);       // InnerProduct Embed Scale Bias
-void add_norm_layers(LayerTable& table);        // BatchNorm MVN
-void add_shape_layers(LayerTable& table);       // Concat Slice Split Reshape Flatten Tile Crop …
-void add_reduce_layers(LayerTable& table);      // Eltwise Reduction ArgMax
-void add_loss_layers(LayerTable& table);        // Softmax SoftmaxWithLoss Accuracy …
-void add_regression_layers(LayerTable& table);  // EuclideanLoss HingeLoss ContrastiveLoss …
+void add_input_layers(LayerTable& table);        // Input DummyData Parameter
+void add_data_layers(LayerTable& table);         // Data HDF5Data ImageData MemoryData
+void add_activation_layers(LayerTable& table);   // ReLU Sigmoid Power Exp Dropout …
+void add_convolution_layers(LayerTable& table);  // Convolution Deconvolution Im2col
+void add_pooling_layers(LayerTable& table);      // Pooling SPP LRN
+void add_dense_layers(LayerTable& table);        // InnerProduct Embed Scale Bias
+void add_norm_layers(LayerTable& table);         // BatchNorm MVN
+void add_shape_layers(LayerTable& table);        // Concat Slice Split Reshape Flatten Tile Crop …
+void add_reduce_layers(LayerTable& table);       // Eltwise Reduction ArgMax
+void add_loss_layers(LayerTable& table);         // Softmax SoftmaxWithLoss Accuracy …
+void add_regression_layers(LayerTable& table);   // EuclideanLoss HingeLoss ContrastiveLoss …
 
 }  // namespace trivium::caffe

@@ -72,7 +72,8 @@ void power(LayerCtx& ctx) {
 /// ln of the base; base -1 stands for e.
 double log_of_base(const LayerCtx& ctx, double base, const char* field) {
   if (base == -1) return 1;
-  ctx.require(base > 0, field, fmt::format("base must be positive (or -1 for e), received {}", base));
+  ctx.require(base > 0, field,
+              fmt::format("base must be positive (or -1 for e), received {}", base));
   return std::log(base);
 }
 
@@ -117,7 +118,9 @@ void dropout(LayerCtx& ctx) {
 }
 
 template <Value (*op)(Value)>
-void unary(LayerCtx& ctx) { ctx.top(0, op(ctx.bottom())); }
+void unary(LayerCtx& ctx) {
+  ctx.top(0, op(ctx.bottom()));
+}
 
 }  // namespace
 

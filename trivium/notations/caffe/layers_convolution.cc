@@ -19,15 +19,16 @@ template <typename Field>
 ops::Ints spread(const LayerCtx& ctx, const Field& values, int axes, int64_t fallback,
                  const char* name) {
   ctx.require(values.size() <= 1 || values.size() == axes, "convolution_param",
-              fmt::format("expected one {} or one for each of the {} spatial axes, received {}", name,
-                          axes, values.size()));
+              fmt::format("expected one {} or one for each of the {} spatial axes, received {}",
+                          name, axes, values.size()));
   ops::Ints result(axes, values.size() ? values.Get(0) : fallback);
   for (int i = 0; values.size() > 1 && i < axes; ++i) result[i] = values.Get(i);
   return result;
 }
 
 /// The two-dimensional spelling (…_h, …_w) of a field, which excludes the repeated one.
-ops::Ints pair(const LayerCtx& ctx, int axes, bool repeated, int64_t h, int64_t w, const char* name) {
+ops::Ints pair(const LayerCtx& ctx, int axes, bool repeated, int64_t h, int64_t w,
+               const char* name) {
   ctx.require(axes == 2, "convolution_param",
               fmt::format("{}_h and {}_w need two spatial axes, received {}", name, name, axes));
   ctx.require(!repeated, "convolution_param",
@@ -71,16 +72,17 @@ Geometry geometry(const LayerCtx& ctx) {
   return g;
 }
 
-/// Sizes after a convolution. C++ division truncates towards zero, and so does Caffe's: an input a little
-/// smaller than the kernel still gives one place.
+/// Sizes after a convolution. C++ division truncates towards zero, and so does Caffe's: an input a
+/// little smaller than the kernel still gives one place.
 ops::Ints convolved(const LayerCtx& ctx, const Geometry& g) {
   ops::Ints out;
   for (int i = 0; i < g.axes(); ++i) {
     out.push_back((g.spatial[i] + 2 * g.pad[i] - g.reach(i)) / g.stride[i] + 1);
-    ctx.require(out[i] > 0, "convolution_param",
-                fmt::format("the kernel reaches over {} places, more than the {} of spatial axis {} "
-                            "with padding",
-                            g.reach(i), g.spatial[i] + 2 * g.pad[i], i));
+    ctx.require(
+        out[i] > 0, "convolution_param",
+        fmt::format("the kernel reaches over {} places, more than the {} of spatial axis {} "
+                    "with padding",
+                    g.reach(i), g.spatial[i] + 2 * g.pad[i], i));
   }
   return out;
 }
@@ -124,9 +126,9 @@ void check_channels(const LayerCtx& ctx, const Geometry& g) {
   const proto::ConvolutionParameter& p = ctx.param().convolution_param();
   ctx.require(p.num_output() > 0, "convolution_param", "num_output must be at least 1");
   ctx.require(p.group() > 0, "convolution_param", "group must be at least 1");
-  ctx.require(g.channels % p.group() == 0, "convolution_param",
-              fmt::format("group {} does not divide the {} channels of the bottom", p.group(),
-                          g.channels));
+  ctx.require(
+      g.channels % p.group() == 0, "convolution_param",
+      fmt::format("group {} does not divide the {} channels of the bottom", p.group(), g.channels));
   ctx.require(p.num_output() % p.group() == 0, "convolution_param",
               fmt::format("group {} does not divide num_output {}", p.group(), p.num_output()));
 }
@@ -148,7 +150,8 @@ void convolution(LayerCtx& ctx) {
   }
 }
 
-/// The transpose of a convolution that maps num_output channels to the bottom's: its gradient for data.
+/// The transpose of a convolution that maps num_output channels to the bottom's: its gradient for
+/// data.
 void deconvolution(LayerCtx& ctx) {
   const proto::ConvolutionParameter& p = ctx.param().convolution_param();
   const Geometry g = geometry(ctx);
@@ -183,7 +186,8 @@ void deconvolution(LayerCtx& ctx) {
 /// One strided slice per place of the kernel, laid side by side behind each channel.
 void im2col(LayerCtx& ctx) {
   const Geometry g = geometry(ctx);
-  ctx.require(g.axes() > 0, "bottom", "expected at least one spatial axis, received " + ctx.shape().text());
+  ctx.require(g.axes() > 0, "bottom",
+              "expected at least one spatial axis, received " + ctx.shape().text());
   const ops::Ints out = convolved(ctx, g);
   const ops::ConvAttrs a = attributes(g, 1);
   ops::Ints before = {0, 0}, after = {0, 0};

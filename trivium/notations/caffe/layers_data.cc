@@ -1,5 +1,5 @@
-// Layers that bring data: Data, ImageData, HDF5Data, MemoryData. Each opens its source once, when the net
-// is set up, and is a set of leaves in the graph.
+// Layers that bring data: Data, ImageData, HDF5Data, MemoryData. Each opens its source once, when
+// the net is set up, and is a set of leaves in the graph.
 #include <sstream>
 
 #include "trivium/formats/file.h"
@@ -17,8 +17,9 @@ Transformer make_transformer(const LayerCtx& ctx) {
   return Transformer(p, ctx.training(), ctx.path(p.mean_file()));
 }
 
-/// Words of the main generator that a prefetching layer takes, in Caffe's order: the transformer's seed
-/// when the layer starts, what `between` draws, the transformer's seed again, the prefetch thread's seed.
+/// Words of the main generator that a prefetching layer takes, in Caffe's order: the transformer's
+/// seed when the layer starts, what `between` draws, the transformer's seed again, the prefetch
+/// thread's seed.
 template <typename Between>
 void draw_seeds(LayerCtx& ctx, Transformer& transformer, Between&& between) {
   if (transformer.draws()) ctx.random_word();
@@ -89,8 +90,8 @@ std::unique_ptr<DataSource> open_images(LayerCtx& ctx) {
     }
     if (p.rand_skip() > 0) options.skip = ctx.random_word() % p.rand_skip();
   });
-  auto reader = std::make_unique<ImageListReader>(ctx.path(p.source()), options,
-                                                  std::move(transformer));
+  auto reader =
+      std::make_unique<ImageListReader>(ctx.path(p.source()), options, std::move(transformer));
   ctx.log(fmt::format("A total of {} images.", reader->size()));
   if (p.rand_skip() > 0) ctx.log(fmt::format("Skipping first {} data points.", options.skip));
   return std::make_unique<Prefetcher>(std::move(reader), prefetch_depth(ctx));
@@ -147,7 +148,10 @@ void add_data_layers(LayerTable& table) {
   const auto add = [&](const char* type, Count tops, void (*record)(LayerCtx&)) {
     table.add({.type = type, .bottoms = exactly(0), .tops = tops, .record = record});
   };
-  table.add({.type = "Data", .bottoms = exactly(0), .tops = between(1, 2), .record = data,
+  table.add({.type = "Data",
+             .bottoms = exactly(0),
+             .tops = between(1, 2),
+             .record = data,
              .made = data_made});
   add("ImageData", exactly(2), image_data);
   add("HDF5Data", at_least(1), hdf5_data);

@@ -30,14 +30,16 @@ void embed(LayerCtx& ctx) {
   ctx.top(0, y);
 }
 
-/// Shape of a learned scale or bias: axes [axis, axis + num_axes) of the bottom; -1 means to the end.
+/// Shape of a learned scale or bias: axes [axis, axis + num_axes) of the bottom; -1 means to the
+/// end.
 Shape learned_shape(const LayerCtx& ctx, int axis, int num_axes, const char* field) {
   const Shape& shape = ctx.shape();
-  ctx.require(num_axes >= -1, field, fmt::format("num_axes must be at least -1, received {}", num_axes));
+  ctx.require(num_axes >= -1, field,
+              fmt::format("num_axes must be at least -1, received {}", num_axes));
   const int end = num_axes == -1 ? shape.rank() : axis + num_axes;
   ctx.require(end <= shape.rank(), field,
-              fmt::format("axis {} and num_axes {} go past the {} axes of the bottom", axis, num_axes,
-                          shape.rank()));
+              fmt::format("axis {} and num_axes {} go past the {} axes of the bottom", axis,
+                          num_axes, shape.rank()));
   Shape result;
   for (int i = axis; i < end; ++i) result.push_back(shape[i]);
   return result;
@@ -57,9 +59,10 @@ int second_axis(const LayerCtx& ctx, int axis) {
   axis = ctx.axis(axis, x.rank(), "axis");
   bool fits = axis + s.rank() <= x.rank();
   for (int i = 0; fits && i < s.rank(); ++i) fits = x[axis + i] == s[i];
-  ctx.require(fits, "bottom",
-              fmt::format("the second bottom {} must equal the axes of the first {} from axis {} on",
-                          s.text(), x.text(), axis));
+  ctx.require(
+      fits, "bottom",
+      fmt::format("the second bottom {} must equal the axes of the first {} from axis {} on",
+                  s.text(), x.text(), axis));
   return axis;
 }
 
@@ -82,8 +85,8 @@ void scale(LayerCtx& ctx) {
   if (p.bias_term()) {
     ctx.log("Creating layer " + ctx.param().name());  // Caffe makes an inner Bias of that name
     const bool two = ctx.bottoms() == 2;
-    const int axis = two ? second_axis(ctx, p.axis())
-                         : ctx.axis(p.axis(), ctx.shape().rank(), "axis");
+    const int axis =
+        two ? second_axis(ctx, p.axis()) : ctx.axis(p.axis(), ctx.shape().rank(), "axis");
     const Shape shape = two ? ctx.shape(1) : learned_shape(ctx, axis, p.num_axes(), "scale_param");
     y = y + aligned(ctx, ctx.weight(two ? 0 : 1, shape, p.bias_filler()), axis);
   }

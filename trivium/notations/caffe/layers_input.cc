@@ -42,18 +42,19 @@ void check_dummy(const LayerCtx& ctx, const proto::DummyDataParameter& p) {
   const bool legacy = p.num_size() + p.channels_size() + p.height_size() + p.width_size() > 0;
   ctx.require(!(legacy && p.shape_size() > 0), "dummy_data_param",
               "give either shape or num, channels, height and width, not both");
-  ctx.require(p.data_filler_size() == 0 || fits(p.data_filler_size()), "dummy_data_param",
-              fmt::format("expected no data_filler, one, or one for each of the {} tops, received {}",
-                          tops, p.data_filler_size()));
-  const bool shaped = p.shape_size() > 0
-                          ? fits(p.shape_size())
-                          : fits(p.num_size()) && fits(p.channels_size()) && fits(p.height_size()) &&
-                                fits(p.width_size());
+  ctx.require(
+      p.data_filler_size() == 0 || fits(p.data_filler_size()), "dummy_data_param",
+      fmt::format("expected no data_filler, one, or one for each of the {} tops, received {}", tops,
+                  p.data_filler_size()));
+  const bool shaped = p.shape_size() > 0 ? fits(p.shape_size())
+                                         : fits(p.num_size()) && fits(p.channels_size()) &&
+                                               fits(p.height_size()) && fits(p.width_size());
   ctx.require(shaped, "dummy_data_param",
               fmt::format("expected one shape or one for each of the {} tops", tops));
 }
 
-/// Constant tops live in a Cell, which a caller may overwrite; the others are drawn at every forward.
+/// Constant tops live in a Cell, which a caller may overwrite; the others are drawn at every
+/// forward.
 void dummy_data(LayerCtx& ctx) {
   const proto::DummyDataParameter& p = ctx.param().dummy_data_param();
   check_dummy(ctx, p);

@@ -20,8 +20,10 @@ Value normalize_loss(const LayerCtx& ctx, Value loss, const proto::LossParameter
                      Value kept) {
   using Loss = proto::LossParameter;
   Loss::NormalizationMode mode = fallback;
-  if (p.has_normalization()) mode = p.normalization();
-  else if (p.has_normalize()) mode = p.normalize() ? Loss::VALID : Loss::BATCH_SIZE;
+  if (p.has_normalization())
+    mode = p.normalization();
+  else if (p.has_normalize())
+    mode = p.normalize() ? Loss::VALID : Loss::BATCH_SIZE;
   if (mode == Loss::VALID && kept.defined())
     return loss / ops::maximum(ops::stop_gradient(ops::sum(kept)), 1.0);
   const int64_t z = mode == Loss::NONE ? 1 : mode == Loss::BATCH_SIZE ? outer : outer * inner;
@@ -81,7 +83,8 @@ void softmax_loss(LayerCtx& ctx) {
   if (ctx.tops() == 2) ctx.top(1, entropy.probability);
 }
 
-/// Labels as whole numbers, checked at run time to lie in [0, classes); ignored ones become class 0.
+/// Labels as whole numbers, checked at run time to lie in [0, classes); ignored ones become class
+/// 0.
 Value checked_labels(LayerCtx& ctx, Value labels, int64_t count, Value kept = {}) {
   Graph& graph = ctx.graph();
   Value whole = ops::cast(labels, DType::i32);
@@ -97,18 +100,19 @@ void accuracy(LayerCtx& ctx) {
   const proto::AccuracyParameter& p = ctx.param().accuracy_param();
   Graph& graph = ctx.graph();
   const Classes c = classes(ctx, p.axis());
-  ctx.require(p.top_k() >= 1 && p.top_k() <= c.count, "accuracy_param",
-              fmt::format("top_k must lie between 1 and the {} classes, received {}", c.count,
-                          p.top_k()));
+  ctx.require(
+      p.top_k() >= 1 && p.top_k() <= c.count, "accuracy_param",
+      fmt::format("top_k must lie between 1 and the {} classes, received {}", c.count, p.top_k()));
   const Value written = ops::reshape(ctx.bottom(1), c.labels);
   const Value kept = kept_labels(written, p.has_ignore_label(), p.ignore_label());
-  const Value labels = kept.defined() || ctx.tops() == 2 ? checked_labels(ctx, written, c.count, kept)
-                                                         : ops::cast(written, DType::i32);
+  const Value labels = kept.defined() || ctx.tops() == 2
+                           ? checked_labels(ctx, written, c.count, kept)
+                           : ops::cast(written, DType::i32);
   Value correct = ops::in_top_k(ctx.bottom(0), labels, c.axis, p.top_k());
   if (kept.defined()) correct = correct * kept;
-  const Value total = kept.defined()
-                          ? ops::maximum(ops::sum(kept), 1.0)
-                          : graph.constant(static_cast<double>(std::max<int64_t>(c.outer * c.inner, 1)));
+  const Value total =
+      kept.defined() ? ops::maximum(ops::sum(kept), 1.0)
+                     : graph.constant(static_cast<double>(std::max<int64_t>(c.outer * c.inner, 1)));
   ctx.top(0, ops::sum(correct) / total);
   if (ctx.tops() < 2) return;
   // Per class: the labels' one-hot rows [places, classes] select what is counted where.
@@ -120,9 +124,7 @@ void accuracy(LayerCtx& ctx) {
 }
 
 /// max(x, floor) that passes the gradient on even where the floor holds, as Caffe's losses do.
-Value floored(Value x, double floor) {
-  return x + ops::stop_gradient(ops::maximum(x, floor) - x);
-}
+Value floored(Value x, double floor) { return x + ops::stop_gradient(ops::maximum(x, floor) - x); }
 
 /// Scores of two axes [items, classes] and their checked labels.
 struct Rows {
@@ -134,12 +136,12 @@ Rows rows_of(LayerCtx& ctx) {
   check_items(ctx);
   const Shape& shape = ctx.shape(0);
   const int64_t n = shape[0], k = shape.count(1);
-  ctx.require(ctx.shape(1).count() == n, "bottom",
-              fmt::format("expected one label an item, received {} for {} items",
-                          ctx.shape(1).text(), n));
+  ctx.require(
+      ctx.shape(1).count() == n, "bottom",
+      fmt::format("expected one label an item, received {} for {} items", ctx.shape(1).text(), n));
   const Value labels = ops::reshape(ctx.bottom(1), Shape{n});
-  return {ops::reshape(ctx.bottom(0), Shape{n, k}),
-          ops::one_hot(checked_labels(ctx, labels, k), k), static_cast<double>(n)};
+  return {ops::reshape(ctx.bottom(0), Shape{n, k}), ops::one_hot(checked_labels(ctx, labels, k), k),
+          static_cast<double>(n)};
 }
 
 void multinomial_logistic_loss(LayerCtx& ctx) {
@@ -186,8 +188,8 @@ void infogain_loss(LayerCtx& ctx) {
   const Value matrix = infogain_matrix(ctx, c.count);
   const Value labels = ops::reshape(ctx.bottom(1), Shape{places});
   const Value kept = kept_labels(labels, p.has_ignore_label(), p.ignore_label());
-  const Value log_p = ops::log_softmax(
-      ops::reshape(ctx.bottom(0), Shape{c.outer, c.count, c.inner}), 1);
+  const Value log_p =
+      ops::log_softmax(ops::reshape(ctx.bottom(0), Shape{c.outer, c.count, c.inner}), 1);
   const Value flat = ops::reshape(ops::permute(floored(log_p, std::log(1e-20)), {0, 2, 1}),
                                   Shape{places, c.count});
   const Value rows = ops::gather(matrix, checked_labels(ctx, labels, c.count, kept), 0);
@@ -203,11 +205,19 @@ void infogain_loss(LayerCtx& ctx) {
 void add_loss_layers(LayerTable& table) {
   const auto loss = [&](const char* type, Count bottoms, Count tops, void (*record)(LayerCtx&),
                         std::vector<int> no_gradient) {
-    table.add({.type = type, .bottoms = bottoms, .tops = tops, .record = record, .loss = true,
-               .no_gradient = std::move(no_gradient), .refuses_force = {1}});
+    table.add({.type = type,
+               .bottoms = bottoms,
+               .tops = tops,
+               .record = record,
+               .loss = true,
+               .no_gradient = std::move(no_gradient),
+               .refuses_force = {1}});
   };
   table.add({"Softmax", exactly(1), exactly(1), softmax});
-  table.add({.type = "Accuracy", .bottoms = exactly(2), .tops = between(1, 2), .record = accuracy,
+  table.add({.type = "Accuracy",
+             .bottoms = exactly(2),
+             .tops = between(1, 2),
+             .record = accuracy,
              .no_gradient = {0, 1}});
   loss("SoftmaxWithLoss", exactly(2), between(1, 2), softmax_loss, {1});
   loss("MultinomialLogisticLoss", exactly(2), exactly(1), multinomial_logistic_loss, {1});

@@ -4,8 +4,8 @@
 namespace trivium::caffe {
 namespace {
 
-/// The blobs hold sums that decay, and their weight: mean = blob 0 / blob 2. A net that never trained
-/// has weight 0 and uses mean 0, variance 0.
+/// The blobs hold sums that decay, and their weight: mean = blob 0 / blob 2. A net that never
+/// trained has weight 0 and uses mean 0, variance 0.
 void batch_norm(LayerCtx& ctx) {
   const proto::BatchNormParameter& p = ctx.param().batch_norm_param();
   const bool global = p.has_use_global_stats() ? p.use_global_stats() : !ctx.training();
@@ -43,7 +43,8 @@ void batch_norm(LayerCtx& ctx) {
   ctx.top(0, shape.rank() == 1 ? ops::reshape(y, shape) : y);
 }
 
-/// Mean and, if asked, variance normalisation of each plane or each item; eps is added to the deviation.
+/// Mean and, if asked, variance normalisation of each plane or each item; eps is added to the
+/// deviation.
 void mvn(LayerCtx& ctx) {
   const proto::MVNParameter& p = ctx.param().mvn_param();
   ctx.require(ctx.shape().rank() <= 4, "bottom",
@@ -55,10 +56,10 @@ void mvn(LayerCtx& ctx) {
   Value y = x - ops::mean(x, axes, true);
   if (p.normalize_variance()) {
     const Value variance = ops::mean(ops::square(y), axes, true);
-    const Value divisor = ops::stop_gradient(
-        ops::add(ops::sqrt(variance), static_cast<double>(p.eps())));
-    // Caffe's derivative takes the divisor d for the deviation: dd = dvariance / (2 d), finite where a
-    // plane is constant.
+    const Value divisor =
+        ops::stop_gradient(ops::add(ops::sqrt(variance), static_cast<double>(p.eps())));
+    // Caffe's derivative takes the divisor d for the deviation: dd = dvariance / (2 d), finite
+    // where a plane is constant.
     const Value change = variance - ops::stop_gradient(variance);
     y = y / (divisor + change * ops::rdiv(0.5, divisor));
   }

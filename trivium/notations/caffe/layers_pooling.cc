@@ -16,19 +16,21 @@ ops::PoolAttrs window(const LayerCtx& ctx, const proto::PoolingParameter& p) {
   ops::PoolAttrs a;
   a.ceil = p.round_mode() == proto::PoolingParameter::CEIL;
   if (p.global_pooling()) {
-    ctx.require(!p.has_kernel_size() && !sides, "pooling_param",
-                "global_pooling covers the whole image: leave kernel_size, kernel_h and kernel_w out");
+    ctx.require(
+        !p.has_kernel_size() && !sides, "pooling_param",
+        "global_pooling covers the whole image: leave kernel_size, kernel_h and kernel_w out");
     a.kernel = {shape[2], shape[3]};
   } else {
     ctx.require(p.has_kernel_size() != sides, "pooling_param",
                 "expected either kernel_size or kernel_h and kernel_w");
     ctx.require(!sides || (p.has_kernel_h() && p.has_kernel_w()), "pooling_param",
                 "kernel_h and kernel_w go together");
-    a.kernel = sides ? ops::Ints{p.kernel_h(), p.kernel_w()}
-                     : ops::Ints{p.kernel_size(), p.kernel_size()};
+    a.kernel =
+        sides ? ops::Ints{p.kernel_h(), p.kernel_w()} : ops::Ints{p.kernel_size(), p.kernel_size()};
   }
   const bool pads = p.has_pad_h() || p.has_pad_w(), strides = p.has_stride_h() || p.has_stride_w();
-  ctx.require(!(p.has_pad() && pads), "pooling_param", "give either pad or pad_h and pad_w, not both");
+  ctx.require(!(p.has_pad() && pads), "pooling_param",
+              "give either pad or pad_h and pad_w, not both");
   ctx.require(!(p.has_stride() && strides), "pooling_param",
               "give either stride or stride_h and stride_w, not both");
   a.pads_begin = pads ? ops::Ints{p.pad_h(), p.pad_w()} : ops::Ints{p.pad(), p.pad()};
@@ -58,8 +60,9 @@ void pooling(LayerCtx& ctx) {
   check_rank(ctx);
   const ops::PoolAttrs a = window(ctx, p);
   if (p.pool() == proto::PoolingParameter::STOCHASTIC)
-    ctx.fail("pooling_param", "stochastic pooling has no CPU version in Caffe and none here; use MAX "
-                              "or AVE");
+    ctx.fail("pooling_param",
+             "stochastic pooling has no CPU version in Caffe and none here; use MAX "
+             "or AVE");
   if (p.pool() == proto::PoolingParameter::AVE) {
     ctx.require(ctx.tops() == 1, "top", "average pooling has one top, the mask goes with MAX");
     return ctx.top(0, ops::avg_pool(ctx.bottom(), a, true));
@@ -67,7 +70,8 @@ void pooling(LayerCtx& ctx) {
   const ops::MaxPool pool = ops::max_pool(ctx.bottom(), a);
   ctx.top(0, pool.y);
   if (ctx.tops() == 2) {
-    const Value index = ops::max_pool_plane_index(pool.position, a, {ctx.shape()[2], ctx.shape()[3]});
+    const Value index =
+        ops::max_pool_plane_index(pool.position, a, {ctx.shape()[2], ctx.shape()[3]});
     ctx.top(1, ops::cast(index, DType::f32));
   }
 }
@@ -87,7 +91,8 @@ void spp(LayerCtx& ctx) {
     ops::PoolAttrs a;
     a.ceil = true;
     for (int i = 0; i < 2; ++i) {
-      const int64_t size = shape[2 + i], k = (size + bins - 1) / bins, pad = (k * bins - size + 1) / 2;
+      const int64_t size = shape[2 + i], k = (size + bins - 1) / bins,
+                    pad = (k * bins - size + 1) / 2;
       ctx.require(pad < k, "spp_param",
                   fmt::format("the image side {} is too small for {} bins", size, bins));
       a.kernel.push_back(k);

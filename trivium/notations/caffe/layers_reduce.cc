@@ -31,7 +31,7 @@ void eltwise(LayerCtx& ctx) {
   for (int i = 1; i < ctx.bottoms(); ++i) {
     const Value x = ctx.bottom(i);
     // Of two equal maxima the second wins among the first pair, the earlier one after that.
-    y = product ? y * x
+    y = product  ? y * x
         : i == 1 ? ops::select(ops::greater(y, x), y, x)
                  : ops::select(ops::greater(x, y), x, y);
   }
@@ -41,7 +41,8 @@ void eltwise(LayerCtx& ctx) {
 void reduction(LayerCtx& ctx) {
   const proto::ReductionParameter& p = ctx.param().reduction_param();
   const Shape& shape = ctx.shape();
-  const int axis = shape.rank() == 0 && p.axis() == 0 ? 0 : ctx.axis(p.axis(), shape.rank(), "axis");
+  const int axis =
+      shape.rank() == 0 && p.axis() == 0 ? 0 : ctx.axis(p.axis(), shape.rank(), "axis");
   Value x = ctx.bottom();
   if (p.operation() == proto::ReductionParameter::ASUM) x = ops::abs(x);
   if (p.operation() == proto::ReductionParameter::SUMSQ) x = ops::square(x);
@@ -51,7 +52,8 @@ void reduction(LayerCtx& ctx) {
     x = ops::sum(x, axes);
   }
   double coeff = p.coeff();
-  if (p.operation() == proto::ReductionParameter::MEAN) coeff /= static_cast<double>(shape.count(axis));
+  if (p.operation() == proto::ReductionParameter::MEAN)
+    coeff /= static_cast<double>(shape.count(axis));
   ctx.top(0, coeff == 1 ? x : x * coeff);
 }
 
@@ -65,8 +67,9 @@ void argmax(LayerCtx& ctx) {
   const Value x = flat ? ops::reshape(ctx.bottom(), Shape{shape[0], shape.count(1)}) : ctx.bottom();
   const int64_t k = p.top_k();
   ctx.require(k >= 1, "argmax_param", "top_k must be at least 1");
-  ctx.require(k <= x.shape()[axis], "argmax_param",
-              fmt::format("top_k {} is more than the {} values to choose from", k, x.shape()[axis]));
+  ctx.require(
+      k <= x.shape()[axis], "argmax_param",
+      fmt::format("top_k {} is more than the {} values to choose from", k, x.shape()[axis]));
   const ops::TopK top = ops::top_k(x, k, axis, "last");
   const Value indices = ops::cast(top.indices, DType::f32);
   if (!flat) return ctx.top(0, p.out_max_val() ? top.values : indices);

@@ -1,4 +1,5 @@
-// Losses that compare two blobs of numbers: EuclideanLoss, SigmoidCrossEntropyLoss, ContrastiveLoss.
+// Losses that compare two blobs of numbers: EuclideanLoss, SigmoidCrossEntropyLoss,
+// ContrastiveLoss.
 #include "trivium/notations/caffe/layer.h"
 #include "trivium/notations/caffe/loss_parts.h"
 
@@ -8,10 +9,11 @@ namespace {
 void check_pair(const LayerCtx& ctx, bool same_rest) {
   const Shape &a = ctx.shape(0), &b = ctx.shape(1);
   const bool items = a.rank() > 0 && b.rank() > 0 && a[0] == b[0];
-  ctx.require(items && (!same_rest || a.count(1) == b.count(1)), "bottom",
-              fmt::format("both bottoms need the same number of items and values an item, received {} "
-                          "and {}",
-                          a.text(), b.text()));
+  ctx.require(
+      items && (!same_rest || a.count(1) == b.count(1)), "bottom",
+      fmt::format("both bottoms need the same number of items and values an item, received {} "
+                  "and {}",
+                  a.text(), b.text()));
 }
 
 Value like_first(const LayerCtx& ctx) {
@@ -55,7 +57,8 @@ void contrastive_loss(LayerCtx& ctx) {
   if (p.legacy_version()) {
     apart = ops::relu(ops::rsub(margin, squared));
   } else {
-    // The distance with Caffe's derivative 1 / (2 (d + 1e-4)) for d^2, finite where the pair is equal.
+    // The distance with Caffe's derivative 1 / (2 (d + 1e-4)) for d^2, finite where the pair is
+    // equal.
     const Value d = ops::stop_gradient(ops::sqrt(squared));
     const Value slope = ops::rdiv(0.5, ops::add(d, 1e-4));
     const Value distance = d + (squared - ops::stop_gradient(squared)) * slope;
@@ -68,12 +71,20 @@ void contrastive_loss(LayerCtx& ctx) {
 }  // namespace
 
 void add_regression_layers(LayerTable& table) {
-  table.add({.type = "EuclideanLoss", .bottoms = exactly(2), .record = euclidean_loss, .loss = true});
-  table.add({.type = "SigmoidCrossEntropyLoss", .bottoms = exactly(2),
-             .record = sigmoid_cross_entropy_loss, .loss = true, .no_gradient = {1},
+  table.add(
+      {.type = "EuclideanLoss", .bottoms = exactly(2), .record = euclidean_loss, .loss = true});
+  table.add({.type = "SigmoidCrossEntropyLoss",
+             .bottoms = exactly(2),
+             .record = sigmoid_cross_entropy_loss,
+             .loss = true,
+             .no_gradient = {1},
              .refuses_force = {1}});
-  table.add({.type = "ContrastiveLoss", .bottoms = exactly(3), .record = contrastive_loss,
-             .loss = true, .no_gradient = {2}, .refuses_force = {2}});
+  table.add({.type = "ContrastiveLoss",
+             .bottoms = exactly(3),
+             .record = contrastive_loss,
+             .loss = true,
+             .no_gradient = {2},
+             .refuses_force = {2}});
 }
 
 }  // namespace trivium::caffe

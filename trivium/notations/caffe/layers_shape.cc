@@ -1,5 +1,5 @@
-// Layers that move values without changing them: Concat, Slice, Split, Reshape, Flatten, Tile, Crop,
-// BatchReindex, Silence.
+// Layers that move values without changing them: Concat, Slice, Split, Reshape, Flatten, Tile,
+// Crop, BatchReindex, Silence.
 #include "trivium/notations/caffe/layer.h"
 
 namespace trivium::caffe {
@@ -23,8 +23,8 @@ void concat(LayerCtx& ctx) {
     for (int d = 0; fits && d < ctx.shape().rank(); ++d)
       fits = d == axis || ctx.shape(i)[d] == ctx.shape()[d];
     ctx.require(fits, "bottom",
-                fmt::format("all bottoms need equal sizes except on axis {}, received {} and {}", axis,
-                            ctx.shape().text(), ctx.shape(i).text()));
+                fmt::format("all bottoms need equal sizes except on axis {}, received {} and {}",
+                            axis, ctx.shape().text(), ctx.shape(i).text()));
     parts.push_back(ctx.bottom(i));
   }
   ctx.top(0, parts.size() == 1 ? parts[0] : ops::concat(parts, axis));
@@ -50,8 +50,9 @@ void slice(LayerCtx& ctx) {
                             p.slice_point_size()));
     points.insert(points.end(), p.slice_point().begin(), p.slice_point().end());
   } else {
-    ctx.require(size % tops == 0, "slice_param",
-                fmt::format("axis {} of size {} cannot be cut into {} equal tops", axis, size, tops));
+    ctx.require(
+        size % tops == 0, "slice_param",
+        fmt::format("axis {} of size {} cannot be cut into {} equal tops", axis, size, tops));
     for (int i = 1; i < tops; ++i) points.push_back(size / tops * i);
   }
   points.push_back(size);
@@ -83,7 +84,8 @@ void flatten(LayerCtx& ctx) {
   ctx.top(0, ops::reshape(ctx.bottom(), result));
 }
 
-/// Replaces axes [axis, axis + num_axes): 0 copies the bottom's size there, one -1 takes what is left.
+/// Replaces axes [axis, axis + num_axes): 0 copies the bottom's size there, one -1 takes what is
+/// left.
 void reshape(LayerCtx& ctx) {
   const proto::ReshapeParameter& p = ctx.param().reshape_param();
   const Shape& shape = ctx.shape();
@@ -137,18 +139,19 @@ void crop(LayerCtx& ctx) {
   const Shape &shape = ctx.shape(0), &wanted = ctx.shape(1);
   const int rank = shape.rank(), axis = ctx.axis(p.axis(), rank, "axis");
   ctx.require(wanted.rank() >= rank, "bottom",
-              fmt::format("expected two bottoms with as many axes, received {} and {}", shape.text(),
-                          wanted.text()));
-  ctx.require(p.offset_size() <= 1 || axis + p.offset_size() == rank, "crop_param",
-              fmt::format("expected no offset, one, or one for each of the {} cropped axes, received {}",
-                          rank - axis, p.offset_size()));
+              fmt::format("expected two bottoms with as many axes, received {} and {}",
+                          shape.text(), wanted.text()));
+  ctx.require(
+      p.offset_size() <= 1 || axis + p.offset_size() == rank, "crop_param",
+      fmt::format("expected no offset, one, or one for each of the {} cropped axes, received {}",
+                  rank - axis, p.offset_size()));
   ops::Ints starts(rank, 0), stops = shape.vec();
   for (int i = axis; i < rank; ++i) {
     if (p.offset_size() > 0) starts[i] = p.offset(p.offset_size() == 1 ? 0 : i - axis);
     stops[i] = starts[i] + wanted[i];
     ctx.require(stops[i] <= shape[i], "crop_param",
-                fmt::format("axis {}: offset {} and size {} go past the {} of the bottom", i, starts[i],
-                            wanted[i], shape[i]));
+                fmt::format("axis {}: offset {} and size {} go past the {} of the bottom", i,
+                            starts[i], wanted[i], shape[i]));
   }
   ctx.top(0, ops::slice(ctx.bottom(0), starts, stops));
 }
@@ -170,8 +173,8 @@ void add_shape_layers(LayerTable& table) {
   table.add({.type = "Reshape", .record = reshape, .in_place = false});
   table.add({"Tile", exactly(1), exactly(1), tile});
   table.add({.type = "Crop", .bottoms = exactly(2), .record = crop});
-  table.add({.type = "BatchReindex", .bottoms = exactly(2), .record = batch_reindex,
-             .no_gradient = {1}});
+  table.add(
+      {.type = "BatchReindex", .bottoms = exactly(2), .record = batch_reindex, .no_gradient = {1}});
 }
 
 }  // namespace trivium::caffe

@@ -22,7 +22,8 @@ void MemorySource::set(const Array& data, const Array& labels) {
 }
 
 const Batch& MemorySource::next() {
-  if (!data_.defined()) user_error("MemoryData: no data was handed over; set it before the first run");
+  if (!data_.defined())
+    user_error("MemoryData: no data was handed over; set it before the first run");
   position_ %= data_.shape()[0];
   const int64_t size = item_.count();
   const float* from = data_.data<float>() + position_ * size;

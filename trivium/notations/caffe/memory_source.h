@@ -10,8 +10,8 @@ class MemorySource : public DataSource {
   MemorySource(int64_t batch_size, int64_t channels, int64_t height, int64_t width)
       : batch_size_(batch_size), item_{channels, height, width} {}
 
-  /// data [n, channels, height, width] and n labels, float32; n a multiple of the batch size. The arrays
-  /// are read, not copied, round and round. UserError when they do not fit.
+  /// data [n, channels, height, width] and n labels, float32; n a multiple of the batch size. The
+  /// arrays are read, not copied, round and round. UserError when they do not fit.
   void set(const Array& data, const Array& labels);
 
   std::vector<Shape> shapes() override {

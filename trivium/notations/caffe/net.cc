@@ -1,5 +1,5 @@
-// How a net is built, in Caffe's order: filter, splits, then layer by layer wiring, setup and log, then one
-// sweep back to find which layers take part in the backward pass.
+// How a net is built, in Caffe's order: filter, splits, then layer by layer wiring, setup and log,
+// then one sweep back to find which layers take part in the backward pass.
 #include "trivium/notations/caffe/net.h"
 
 #include <algorithm>
@@ -114,9 +114,10 @@ void Net::check_counts(const LayerDef& def, const proto::LayerParameter& param, 
                param.bottom_size(), tops);
   for (int i = 0; !def.in_place && i < tops && i < param.bottom_size(); ++i)
     if (layers_[layer].tops[i] == layers_[layer].bottoms[i])
-      user_error("{}: works on a copy only, but top and bottom are both \"{}\"; give the top a name "
-                 "of its own",
-                 where, param.bottom(i));
+      user_error(
+          "{}: works on a copy only, but top and bottom are both \"{}\"; give the top a name "
+          "of its own",
+          where, param.bottom(i));
 }
 
 void Net::connect_bottom(int layer, int position, LayerSetup& setup) {
@@ -220,12 +221,14 @@ bool Net::finish_params(int index, const proto::LayerParameter& written) {
                describe(index, "param"), count, written.param_size());
   bool needs = false;
   // As in Caffe, an entry that is not written counts as lr_mult 1, even for BatchNorm's statistics.
-  for (int i = 0; i < count; ++i) needs |= i >= written.param_size() || written.param(i).lr_mult() != 0;
+  for (int i = 0; i < count; ++i)
+    needs |= i >= written.param_size() || written.param(i).lr_mult() != 0;
   if (layer.def->fixed_params) {
     for (const proto::ParamSpec& spec : written.param())
       if (spec.lr_mult() != 0)
-        user_error("{}: the parameters are statistics, not learned: each param entry needs lr_mult: 0",
-                   describe(index, "param"));
+        user_error(
+            "{}: the parameters are statistics, not learned: each param entry needs lr_mult: 0",
+            describe(index, "param"));
     while (layer.param.param_size() < count) layer.param.add_param()->set_lr_mult(0);
   }
   for (const std::string& line : sharing_log_) log(line);
@@ -252,8 +255,10 @@ void Net::find_backward(bool force) {
                                              : " does not need backward computation."));
     for (size_t b = 0; b < layer.bottoms.size(); ++b) {
       const std::string& name = blobs_[layer.bottoms[b]].name;
-      if (contributes) under_loss.insert(name);
-      else layer.bottom_needs_backward[b] = false;
+      if (contributes)
+        under_loss.insert(name);
+      else
+        layer.bottom_needs_backward[b] = false;
       if (!layer.bottom_needs_backward[b]) skipped.insert(name);
     }
   }

@@ -1,6 +1,6 @@
-// A Caffe net: the layers of a definition, their parameters in Cells, and recordings of their meaning as a
-// graph. Net decides what Caffe decides when it builds a net (filtering, splits, names, sharing, which
-// gradients exist); all numbers come from compile::prepare and run::execute.
+// A Caffe net: the layers of a definition, their parameters in Cells, and recordings of their
+// meaning as a graph. Net decides what Caffe decides when it builds a net (filtering, splits,
+// names, sharing, which gradients exist); all numbers come from compile::prepare and run::execute.
 //
 //   Net net(read_net_file("lenet.prototxt").net, {.phase = proto::TEST});
 //   net.set_input("data", images);
@@ -29,17 +29,18 @@ namespace trivium::caffe {
 
 class Initializer;
 
-/// A parameter blob of a layer. Parameters of one name share the Cell of the first of them, the owner.
+/// A parameter blob of a layer. Parameters of one name share the Cell of the first of them, the
+/// owner.
 struct NetParam {
   CellRef cell;
   std::string name;  ///< given in the definition, or ""
   int layer = 0;     ///< index of the layer, and of the blob inside it
   int index = 0;
-  int owner = 0;      ///< index of the owner in Net::params(); its own when it is one
-  int learnable = -1; ///< owners: index in Net::learnable()
+  int owner = 0;       ///< index of the owner in Net::params(); its own when it is one
+  int learnable = -1;  ///< owners: index in Net::learnable()
   float lr_mult = 1, decay_mult = 1;  ///< of an owner: what the solver uses
-  bool gradient = true;  ///< this use of the parameter asks for its gradient
-  Shape shape;           ///< of this use; PERMISSIVE sharing allows another one than the Cell's
+  bool gradient = true;               ///< this use of the parameter asks for its gradient
+  Shape shape;  ///< of this use; PERMISSIVE sharing allows another one than the Cell's
   proto::FillerParameter filler;
 };
 
@@ -51,7 +52,8 @@ struct NetBlob {
 
 struct NetLayer {
   const LayerDef* def = nullptr;
-  proto::LayerParameter param;  ///< with what setup adds (loss_weight, BatchNorm's params); without blobs
+  proto::LayerParameter
+      param;  ///< with what setup adds (loss_weight, BatchNorm's params); without blobs
   std::vector<int> bottoms, tops;   ///< blob indices
   std::vector<int> params;          ///< parameter indices
   std::vector<float> loss_weights;  ///< one per top
@@ -65,7 +67,7 @@ struct NetLayer {
 struct Recording {
   Graph graph;
   std::vector<std::vector<Value>> bottoms, tops;  ///< per layer, as each saw and made them
-  std::vector<Value> blobs;   ///< per blob: its last version
+  std::vector<Value> blobs;                       ///< per blob: its last version
   std::vector<Value> params;  ///< per parameter: the content at the start of the run
   Value loss;                 ///< rank 0: sum of weight * sum(top) over all weighted tops
 
@@ -87,18 +89,20 @@ struct NetOptions {
   std::optional<int> level;
   std::vector<std::string> stages;  ///< appended to those of the definition's state
   SourceMap lines;                  ///< parallel to the definition's layers, for errors
-  const Net* share_with = nullptr;  ///< layers of equal name use that net's Cells; fillers still draw
-  RandomRef random;                 ///< the generator of the thread; a fresh unseeded one when null
+  const Net* share_with =
+      nullptr;       ///< layers of equal name use that net's Cells; fillers still draw
+  RandomRef random;  ///< the generator of the thread; a fresh unseeded one when null
   LogSink log;
-  std::string folder;               ///< relative paths of the definition start here; "" = working directory
+  std::string folder;  ///< relative paths of the definition start here; "" = working directory
   compile::Options compile;
 };
 
 class Net {
  public:
-  /// Builds the net: filters by phase, level and stages, inserts splits, sets up each layer (opens data
-  /// sources, fills parameters), finds which gradients exist, logs what Caffe logs. The definition must be
-  /// in the newest format (upgrade_net). UserError with file, line and layer for whatever is wrong.
+  /// Builds the net: filters by phase, level and stages, inserts splits, sets up each layer (opens
+  /// data sources, fills parameters), finds which gradients exist, logs what Caffe logs. The
+  /// definition must be in the newest format (upgrade_net). UserError with file, line and layer for
+  /// whatever is wrong.
   explicit Net(const proto::NetParameter& definition, NetOptions options = {});
   ~Net();
   Net(const Net&) = delete;
@@ -132,10 +136,10 @@ class Net {
   /// The blob's last version; UserError with a suggestion for an unknown name.
   Value blob(const std::string& name) const;
   const Shape& blob_shape(int blob) const { return recording_->blobs[blob].shape(); }
-  /// Gradients of the loss for the learnable parameters, in learnable() order; recorded on the first
-  /// call. Undefined where every use has lr_mult 0 (and the net is not forced backward); zeros for a
-  /// parameter the loss does not depend on. UserError when a gradient is asked through a layer that has
-  /// none.
+  /// Gradients of the loss for the learnable parameters, in learnable() order; recorded on the
+  /// first call. Undefined where every use has lr_mult 0 (and the net is not forced backward);
+  /// zeros for a parameter the loss does not depend on. UserError when a gradient is asked through
+  /// a layer that has none.
   std::vector<Value> param_gradients() { return param_gradients(*recording_); }
   std::vector<Value> param_gradients(Recording& recording) const;
   /// A gradient put into a blob from outside, as Caffe users write into a top's diff.
@@ -143,8 +147,8 @@ class Net {
     int blob;
     Value value;  ///< shape of the blob
   };
-  /// Gradients of the loss for any Values, where seeds replace the loss weight of their blob (only blobs
-  /// that no layer reads take one, as in Caffe). Undefined where nothing flows.
+  /// Gradients of the loss for any Values, where seeds replace the loss weight of their blob (only
+  /// blobs that no layer reads take one, as in Caffe). Undefined where nothing flows.
   std::vector<Value> gradients(Recording& recording, const std::vector<Seed>& seeds,
                                const std::vector<Value>& xs) const;
 
@@ -155,10 +159,11 @@ class Net {
   const Array& input(const std::string& blob) const;
   /// Records the net anew with this shape of an input blob.
   void reshape_input(const std::string& blob, const Shape& shape);
-  /// Takes the next batch of every data source; true when shapes changed and the net was recorded anew.
+  /// Takes the next batch of every data source; true when shapes changed and the net was recorded
+  /// anew.
   bool advance();
-  /// Fills the slots of a Prepared of `recording` that belong to the net: inputs and cells. Scalars and
-  /// inputs the caller recorded are left as they are (the vectors are sized).
+  /// Fills the slots of a Prepared of `recording` that belong to the net: inputs and cells. Scalars
+  /// and inputs the caller recorded are left as they are (the vectors are sized).
   void feed(const Recording& recording, const compile::Prepared& prepared,
             run::Bindings& bindings) const;
   /// Plans (once) and runs `recording` on the batch at hand; Cells that layers assign are updated.
@@ -169,19 +174,21 @@ class Net {
   std::vector<Array> forward_outputs(double* loss = nullptr);
   struct Pass {
     double loss = 0;
-    std::vector<Array> blobs;      ///< as asked for
-    std::vector<Array> gradients;  ///< per learnable parameter; undefined Arrays where there is none
+    std::vector<Array> blobs;  ///< as asked for
+    std::vector<Array>
+        gradients;  ///< per learnable parameter; undefined Arrays where there is none
   };
   Pass forward_backward(const std::vector<std::string>& fetches = {});
 
   // ---- weights ---------------------------------------------------------------------------------
-  /// Copies parameters by layer name. A layer of the file that the net lacks is logged and skipped; a
-  /// layer of the net that the file lacks keeps its values. UserError when counts or shapes differ.
+  /// Copies parameters by layer name. A layer of the file that the net lacks is logged and skipped;
+  /// a layer of the net that the file lacks keeps its values. UserError when counts or shapes
+  /// differ.
   void copy_trained_from(const formats::WeightsFile& weights, const std::string& file);
   /// The same from a file, binary or HDF5 by content.
   void copy_trained_from(const std::string& path);
-  /// The content of a .caffemodel: every layer as it was set up, with its parameters. `gradients` (per
-  /// learnable parameter) also fills `diff`.
+  /// The content of a .caffemodel: every layer as it was set up, with its parameters. `gradients`
+  /// (per learnable parameter) also fills `diff`.
   proto::NetParameter to_weights(const std::vector<Array>* gradients = nullptr) const;
   /// The content of a .caffemodel.h5, for formats::save_weights_hdf5.
   formats::WeightsFile weights(const std::vector<Array>* gradients = nullptr) const;
@@ -192,7 +199,8 @@ class Net {
   /// Records consumed by each data source, in layer order, and the way back there.
   std::vector<int64_t> data_positions() const;
   void skip_to(const std::vector<int64_t>& positions);
-  /// Positions and random states of the data sources as bytes (not the shared generator: see random()).
+  /// Positions and random states of the data sources as bytes (not the shared generator: see
+  /// random()).
   std::string save_state() const;
   void restore_state(const std::string& state);
 
@@ -237,12 +245,13 @@ class Net {
   std::vector<NetParam> params_;
   std::vector<int> learnable_, inputs_, outputs_;
   std::map<std::string, int> owners_;  // parameter name → index in params_
-  std::vector<std::pair<bool, bool>> explicit_mult_;  // per parameter: lr_mult, decay_mult were written
+  std::vector<std::pair<bool, bool>>
+      explicit_mult_;  // per parameter: lr_mult, decay_mult were written
 
   std::vector<Array> input_values_;  // parallel to inputs_
   std::vector<std::unique_ptr<DataSource>> sources_;
-  std::vector<int> source_layers_;   // layer of each source
-  std::vector<const Batch*> batches_;  // parallel to sources_: the batch at hand
+  std::vector<int> source_layers_;                 // layer of each source
+  std::vector<const Batch*> batches_;              // parallel to sources_: the batch at hand
   std::map<std::pair<int, int>, CellRef> states_;  // (layer, index) → LayerCtx::state
 
   std::unique_ptr<Initializer> initializer_;  // while the net is set up

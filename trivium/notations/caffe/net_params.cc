@@ -10,8 +10,9 @@ void Net::add_param(int l, int index, const Shape& shape, const proto::FillerPar
   if (index < static_cast<int>(layer.params.size())) {
     const NetParam& known = params_[layer.params[index]];
     if (known.shape != shape)
-      user_error("parameter {} has the shape {} since the net was built, but the bottoms now ask for {}",
-                 index, known.shape.text(), shape.text());
+      user_error(
+          "parameter {} has the shape {} since the net was built, but the bottoms now ask for {}",
+          index, known.shape.text(), shape.text());
     return;
   }
   if (index != static_cast<int>(layer.params.size()))
@@ -45,7 +46,8 @@ void Net::add_param(int l, int index, const Shape& shape, const proto::FillerPar
   }
   const bool fresh = !param.cell;
   if (fresh)
-    param.cell = std::make_shared<Cell>(fmt::format("{}/{}", layer.name(), index), Array::zeros(shape));
+    param.cell =
+        std::make_shared<Cell>(fmt::format("{}/{}", layer.name(), index), Array::zeros(shape));
   if (!given) {
     initializer_->fill(fresh ? param.cell : nullptr, shape, filler);
   } else {
@@ -56,7 +58,8 @@ void Net::add_param(int l, int index, const Shape& shape, const proto::FillerPar
     if (!formats::legacy_shape_equal(written.blobs(index), shape))
       user_error("blob {} of the definition has the shape {}, expected {}", index,
                  blob.shape().text(), shape.text());
-    if (fresh) param.cell->set((blob.dtype() == DType::f32 ? blob : blob.cast(DType::f32)).reshaped(shape));
+    if (fresh)
+      param.cell->set((blob.dtype() == DType::f32 ? blob : blob.cast(DType::f32)).reshaped(shape));
   }
   layer.params.push_back(static_cast<int>(params_.size()));
   params_.push_back(std::move(param));
@@ -69,11 +72,12 @@ void Net::share_param(NetParam& param, const proto::ParamSpec& spec) {
                                      spec.name(), owner_layer, owner.index));
   const bool permissive = spec.share_mode() == proto::ParamSpec::PERMISSIVE;
   if (permissive ? owner.shape.count() != param.shape.count() : owner.shape != param.shape)
-    user_error("cannot share the parameter \"{}\" of layer \"{}\": its shape is {}, this layer needs {}{}",
-               spec.name(), owner_layer, owner.shape.text(), param.shape.text(),
-               permissive || owner.shape.count() != param.shape.count()
-                   ? ""
-                   : " (share_mode: PERMISSIVE compares the sizes only)");
+    user_error(
+        "cannot share the parameter \"{}\" of layer \"{}\": its shape is {}, this layer needs {}{}",
+        spec.name(), owner_layer, owner.shape.text(), param.shape.text(),
+        permissive || owner.shape.count() != param.shape.count()
+            ? ""
+            : " (share_mode: PERMISSIVE compares the sizes only)");
   param.cell = owner.cell;
   adopt_multipliers(param, spec);
 }
@@ -102,8 +106,9 @@ CellRef Net::shared_cell(int l, int index, const Shape& shape) const {
   if (at < 0) return nullptr;
   const std::vector<int>& params = other.layers_[at].params;
   if (index >= static_cast<int>(params.size()))
-    user_error("the net it shares with has {} parameters in this layer; both nets must have the same",
-               params.size());
+    user_error(
+        "the net it shares with has {} parameters in this layer; both nets must have the same",
+        params.size());
   const NetParam& param = other.params_[params[index]];
   if (param.cell->shape() != shape)
     user_error("parameter {} has the shape {} here and {} in the net it shares with", index,

@@ -80,10 +80,11 @@ void Net::check_gradients_exist() const {
     if (!layer.needs_backward) continue;
     for (int b : layer.def->no_gradient)
       if (b < static_cast<int>(layer.bottoms.size()) && layer.bottom_needs_backward[b])
-        user_error("{}: expected no gradient to be asked for bottom {} \"{}\", which the layer cannot "
-                   "give one; write propagate_down: false for it, or let no learned parameter come "
-                   "before it",
-                   describe(static_cast<int>(l)), b, layer.param.bottom(b));
+        user_error(
+            "{}: expected no gradient to be asked for bottom {} \"{}\", which the layer cannot "
+            "give one; write propagate_down: false for it, or let no learned parameter come "
+            "before it",
+            describe(static_cast<int>(l)), b, layer.param.bottom(b));
   }
 }
 

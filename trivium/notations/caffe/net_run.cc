@@ -1,4 +1,5 @@
-// Running a net: inputs and batches are bound to the leaves of its recording, then plan and execute.
+// Running a net: inputs and batches are bound to the leaves of its recording, then plan and
+// execute.
 #include <algorithm>
 
 #include "trivium/notations/caffe/net.h"
@@ -127,7 +128,8 @@ Net::Pass Net::forward_backward(const std::vector<std::string>& fetches) {
   pass.loss = results[0].item();
   pass.blobs.assign(results.begin() + 1, results.begin() + 1 + fetches.size());
   size_t next = 1 + fetches.size();
-  for (const Value& g : gradients) pass.gradients.push_back(g.defined() ? results[next++] : Array{});
+  for (const Value& g : gradients)
+    pass.gradients.push_back(g.defined() ? results[next++] : Array{});
   return pass;
 }
 

@@ -43,9 +43,9 @@ void Net::copy_trained_from(const formats::WeightsFile& weights, const std::stri
         user_error("{}: layer \"{}\" lacks parameter {} ({})", file, source.name, i, describe(at));
       }
       if (!source.fits(i, param.shape))
-        user_error("{}: layer \"{}\": parameter {} has the shape {}, the net needs {} ({}); {}", file,
-                   source.name, i, source.blobs[i].shape().text(), param.shape.text(), describe(at),
-                   kRename);
+        user_error("{}: layer \"{}\": parameter {} has the shape {}, the net needs {} ({}); {}",
+                   file, source.name, i, source.blobs[i].shape().text(), param.shape.text(),
+                   describe(at), kRename);
       copies.push_back({param.cell, source.blobs[i]});
     }
   }

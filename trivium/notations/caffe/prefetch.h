@@ -1,4 +1,5 @@
-// A thread that reads batches ahead. What goes wrong there is thrown on the trainer's thread, in turn.
+// A thread that reads batches ahead. What goes wrong there is thrown on the trainer's thread, in
+// turn.
 #pragma once
 
 #include <condition_variable>

@@ -1,5 +1,5 @@
-// The one generator of Caffe's main thread: a MT19937 whose state is a Cell, so that graphs draw from it
-// (Dropout, fillers) and the host does too (seeds of data layers), in one sequence.
+// The one generator of Caffe's main thread: a MT19937 whose state is a Cell, so that graphs draw
+// from it (Dropout, fillers) and the host does too (seeds of data layers), in one sequence.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ class RandomState {
   /// Seeded from the system, as an unseeded Caffe.
   RandomState() : RandomState(random::seed_from_system()) {}
   explicit RandomState(uint32_t value)
-      : cell_(std::make_shared<Cell>(
-            "random", Array::zeros(Shape{random::kMt19937StateSize}, DType::i32))) {
+      : cell_(std::make_shared<Cell>("random",
+                                     Array::zeros(Shape{random::kMt19937StateSize}, DType::i32))) {
     seed(value);
   }
 
@@ -33,7 +33,8 @@ class RandomState {
     return generator().next();
   }
 
-  /// rand() of the C library, which shuffles HDF5Data: Caffe never seeds it, so neither does seed().
+  /// rand() of the C library, which shuffles HDF5Data: Caffe never seeds it, so neither does
+  /// seed().
   random::GlibcRand& c_rand() { return c_rand_; }
 
   /// The generator's state as bytes, for checkpoints.
@@ -50,9 +51,7 @@ class RandomState {
   }
 
  private:
-  random::Mt19937& generator() {
-    return random::mt19937_at(cell_->value().data<int32_t>());
-  }
+  random::Mt19937& generator() { return random::mt19937_at(cell_->value().data<int32_t>()); }
   CellRef cell_;
   random::GlibcRand c_rand_;
 };

@@ -30,8 +30,9 @@ Shape Transformer::shape_of(int64_t channels, int64_t height, int64_t width) con
 void Transformer::check_mean(const Pixels& image) {
   if (mean_.defined()) {
     if (mean_.shape() != Shape{image.channels, image.height, image.width})
-      user_error("the mean image is {}, an image before cropping is [{}, {}, {}]; they must be equal",
-                 mean_.shape().text(), image.channels, image.height, image.width);
+      user_error(
+          "the mean image is {}, an image before cropping is [{}, {}, {}]; they must be equal",
+          mean_.shape().text(), image.channels, image.height, image.width);
   } else if (!values_.empty()) {
     // One value serves all channels; how many is settled by the first image.
     if (values_.size() == 1) values_.resize(image.channels, values_[0]);
@@ -46,9 +47,10 @@ void Transformer::apply(const Pixels& image, const Shape& shape, float* out) {
   const int64_t crop = param_.crop_size();
   const Shape result = shape_of(image.channels, image.height, image.width);
   if (result != shape)
-    user_error("an image of {} does not fit a batch of {}; images of different sizes need batch_size "
-               "1, crop_size or resizing",
-               result.text(), shape.text());
+    user_error(
+        "an image of {} does not fit a batch of {}; images of different sizes need batch_size "
+        "1, crop_size or resizing",
+        result.text(), shape.text());
   const bool mirror = param_.mirror() && random_.next() % 2;
   int64_t top = 0, left = 0;
   if (crop > 0 && training_) {
@@ -79,20 +81,20 @@ Pixels pixels_of(const proto::Datum& datum, const proto::TransformationParameter
     const auto mode = param.force_color()  ? formats::ImageMode::color
                       : param.force_gray() ? formats::ImageMode::grey
                                            : formats::ImageMode::as_stored;
-    decoded = formats::to_planar(
-        formats::decode_image(formats::as_bytes(datum.data()), mode, name));
+    decoded =
+        formats::to_planar(formats::decode_image(formats::as_bytes(datum.data()), mode, name));
     const Shape& shape = decoded.shape();
     return {decoded.data<uint8_t>(), nullptr, shape[0], shape[1], shape[2]};
   }
   if (param.force_color() || param.force_gray())
     add_line(log, LogLevel::error, "force_color and force_gray only for encoded datum");
   const int64_t c = datum.channels(), h = datum.height(), w = datum.width();
-  const int64_t values = datum.data().empty() ? datum.float_data_size()
-                                              : static_cast<int64_t>(datum.data().size());
-  if (c <= 0 || h <= 0 || w <= 0 || c > INT32_MAX / h || c * h > INT32_MAX / w || c * h * w != values)
+  const int64_t values =
+      datum.data().empty() ? datum.float_data_size() : static_cast<int64_t>(datum.data().size());
+  if (c <= 0 || h <= 0 || w <= 0 || c > INT32_MAX / h || c * h > INT32_MAX / w ||
+      c * h * w != values)
     user_error("{}: the record says [{}, {}, {}] but holds {} values", name, c, h, w, values);
-  if (datum.data().empty())
-    return {nullptr, datum.float_data().data(), c, h, w};
+  if (datum.data().empty()) return {nullptr, datum.float_data().data(), c, h, w};
   return {reinterpret_cast<const uint8_t*>(datum.data().data()), nullptr, c, h, w};
 }
 

@@ -1,5 +1,5 @@
-// transform_param: what happens to an image on its way into a batch. Crop, subtract the mean, scale,
-// mirror, in Caffe's order and with its own random numbers.
+// transform_param: what happens to an image on its way into a batch. Crop, subtract the mean,
+// scale, mirror, in Caffe's order and with its own random numbers.
 #pragma once
 
 #include <optional>
@@ -31,10 +31,11 @@ class Transformer {
   bool draws() const { return param_.mirror() || (training_ && param_.crop_size() > 0); }
   void seed(uint32_t word) { random_.seed(word); }
 
-  /// [channels, height, width] of the result for such an image. UserError when it is smaller than the
-  /// crop.
+  /// [channels, height, width] of the result for such an image. UserError when it is smaller than
+  /// the crop.
   Shape shape_of(int64_t channels, int64_t height, int64_t width) const;
-  /// Writes the transformed image; `shape` is that of the batch's items, which the result must have.
+  /// Writes the transformed image; `shape` is that of the batch's items, which the result must
+  /// have.
   void apply(const Pixels& image, const Shape& shape, float* out);
 
   const proto::TransformationParameter& param() const { return param_; }
@@ -43,8 +44,9 @@ class Transformer {
  private:
   void check_mean(const Pixels& image);
   float mean_at(int64_t c, int64_t h, int64_t w) const {
-    return mean_.defined() ? mean_data_[(c * mean_.shape()[1] + h) * mean_.shape()[2] + w]
-                           : values_.empty() ? 0.0f : values_[c];
+    return mean_.defined()   ? mean_data_[(c * mean_.shape()[1] + h) * mean_.shape()[2] + w]
+           : values_.empty() ? 0.0f
+                             : values_[c];
   }
 
   proto::TransformationParameter param_;
@@ -55,8 +57,8 @@ class Transformer {
   random::Mt19937 random_;
 };
 
-/// The pixels of a record, decoded when needed; `decoded` keeps their memory. A forced colour on a raw
-/// record is only worth a log line. UserError when the record does not hold what it says.
+/// The pixels of a record, decoded when needed; `decoded` keeps their memory. A forced colour on a
+/// raw record is only worth a log line. UserError when the record does not hold what it says.
 Pixels pixels_of(const proto::Datum& datum, const proto::TransformationParameter& param,
                  const std::string& name, Array& decoded, LogLines* log);
 
