@@ -81,7 +81,8 @@ const Batch& Prefetcher::next() {
   {
     std::unique_lock lock(mutex_);
     Item& item = front(lock);
-    spare_.push_back(std::move(current_));
+    if (!previous_.tops.empty()) spare_.push_back(std::move(previous_));
+    previous_ = std::move(current_);
     current_ = std::move(item.batch);
     position_ = item.position;
     state_ = std::move(item.state);

@@ -55,7 +55,7 @@ class Prefetcher : public DataSource {
 
   std::unique_ptr<BatchReader> reader_;
   size_t depth_;
-  Batch current_;
+  Batch current_, previous_;  // a caller may still have the previous one bound to a plan
   int64_t position_ = 0;
   std::string state_;
 
