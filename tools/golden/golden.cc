@@ -112,6 +112,8 @@ const Section kSections[] = {
     {"data", "data.tsv", run_data},
     {"nets", "nets.json", run_nets},
     {"repo_nets", "repo_nets.json", run_repo_nets},
+    {"solvers", "solvers.tsv", run_solvers},
+    {"training", "training.json", run_training},
 };
 
 int run(const std::vector<std::string>& arguments) {

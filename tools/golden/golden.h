@@ -64,5 +64,7 @@ void run_layer_refusals(const std::string& folder, Report& report);
 void run_data(const std::string& folder, Report& report);
 void run_nets(const std::string& folder, Report& report);
 void run_repo_nets(const std::string& folder, Report& report);
+void run_solvers(const std::string& folder, Report& report);
+void run_training(const std::string& folder, Report& report);
 
 }  // namespace trivium::golden

@@ -105,7 +105,7 @@ void Solver::restore(const std::string& state_file, bool with_data) {
       user_error("{}: history {}: {} expected, the file has {}; is it of another net?", state_file, i, slots[i].text(),
                  file.history[i].text());
   if (!file.learned_net.empty()) net_->copy_trained_from(in_folder(options_.folder, file.learned_net));
-  log("SGDSolver: restoring history");
+  if (!state_file.ends_with(".h5")) log("SGDSolver: restoring history");
   for (size_t slot = 0, i = 0; slot < history_.size(); ++slot)
     for (const CellRef& cell : history_[slot]) {
       cell->set(file.history[i].cast(DType::f32).reshaped(cell->shape()));

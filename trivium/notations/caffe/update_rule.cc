@@ -89,6 +89,15 @@ Value UpdateRule::step_of(Graph& graph, const Slots& s, const UpdateParam& p, Va
   return (rate * s.correction) * (mean / (ops::sqrt(square) + s.delta));
 }
 
+/// A parameter without a gradient (lr_mult 0) does not move, but in Caffe its weight decay still enters the
+/// histories of the adaptive solvers, which count when the parameter is trained later.
+void UpdateRule::keep_frozen_history(Graph& graph, const Slots& s, const UpdateParam& p) const {
+  const bool scaled_by_rate = solver_.type() == "SGD" || solver_.type() == "Nesterov";
+  if (scaled_by_rate || solver_.weight_decay() * p.decay_mult == 0) return;
+  const Value zeros = ops::broadcast_to(graph.constant(0.0), p.cell->shape());
+  step_of(graph, s, p, regularised(s, p, zeros));
+}
+
 Value UpdateRule::record(Graph& graph, const std::vector<UpdateParam>& params) const {
   graph.set_scope("update");
   Slots s;
@@ -114,7 +123,10 @@ Value UpdateRule::record(Graph& graph, const std::vector<UpdateParam>& params) c
   }
   const Value normalise = solver_.iter_size() > 1 ? graph.scalar("normalise") : Value{};
   for (const UpdateParam& p : params) {
-    if (!p.gradient.defined()) continue;
+    if (!p.gradient.defined()) {
+      keep_frozen_history(graph, s, p);
+      continue;
+    }
     Value g = scale.defined() ? p.gradient * scale : p.gradient;
     if (normalise.defined()) g = g * normalise;
     const Value step = step_of(graph, s, p, regularised(s, p, g));

@@ -41,6 +41,7 @@ class UpdateRule {
  private:
   struct Slots;
   Value regularised(const Slots& s, const UpdateParam& p, Value gradient) const;
+  void keep_frozen_history(Graph& graph, const Slots& s, const UpdateParam& p) const;
   Value step_of(Graph& graph, const Slots& s, const UpdateParam& p, Value gradient) const;
 
   proto::SolverParameter solver_;

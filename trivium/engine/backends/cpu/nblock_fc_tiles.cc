@@ -47,10 +47,9 @@ void fc(const FcTile& t) {
   for (int g = 0; g < G; ++g) x[g] = t.x[g];
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
-    const auto start = t.bias ? hn::Set(d, t.bias[m]) : hn::Zero(d);
 #pragma GCC unroll 16
     for (int g = 0; g < G; ++g)
-      acc[m][g] = t.first ? start : hn::LoadU(d, t.out[g] + m * t.out_step);
+      acc[m][g] = t.first ? hn::Zero(d) : hn::LoadU(d, t.out[g] + m * t.out_step);
   }
   const float* HWY_RESTRICT w = t.w;
   const int64_t row = t.w_row;
@@ -72,12 +71,14 @@ void fc(const FcTile& t) {
       }
     }
   }
+  // The bias comes last, as in a matrix product followed by an addition: the products are summed first.
   const auto slope = hn::Set(d, t.slope);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
+    const auto bias = t.bias && t.last ? hn::Set(d, t.bias[m]) : hn::Zero(d);
 #pragma GCC unroll 16
     for (int g = 0; g < G; ++g) {
-      const auto v = t.last ? fc_activate(d, acc[m][g], t.activation, slope) : acc[m][g];
+      const auto v = t.last ? fc_activate(d, hn::Add(acc[m][g], bias), t.activation, slope) : acc[m][g];
       hn::StoreU(v, d, t.out[g] + m * t.out_step);
     }
   }

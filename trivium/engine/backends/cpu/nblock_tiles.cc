@@ -111,9 +111,8 @@ void corr(const CorrTile& t) {
   hn::Vec<D> acc[C][P];
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c) {
-    const auto start = t.bias ? hn::Set(d, t.bias[c]) : hn::Zero(d);
 #pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) acc[c][p] = start;
+    for (int p = 0; p < P; ++p) acc[c][p] = hn::Zero(d);
   }
   const int64_t step = t.x_position;
   for (int64_t channel = 0; channel < t.channels; ++channel) {
@@ -145,12 +144,14 @@ void corr(const CorrTile& t) {
       }
     }
   }
+  // The bias comes last, as in a matrix product followed by an addition.
   const auto slope = hn::Set(d, t.slope);
 #pragma GCC unroll 8
   for (int c = 0; c < C; ++c) {
+    const auto bias = t.bias ? hn::Set(d, t.bias[c]) : hn::Zero(d);
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) {
-      hn::StoreU(activate(d, acc[c][p], t.activation, slope), d,
+      hn::StoreU(activate(d, hn::Add(acc[c][p], bias), t.activation, slope), d,
                  t.y + c * t.y_channel + p * t.y_position);
     }
   }
