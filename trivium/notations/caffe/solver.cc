@@ -234,10 +234,11 @@ bool Solver::solve(const std::string& resume) {
 }
 
 void Solver::final_display() {
-  Program& p = program(false);
+  Program& p = program(param_.debug_info());
   const float loss = p.forward_only(*net_);
   smooth(loss);
-  if (param_.debug_info()) log_debug_forward();
+  if (param_.debug_info())
+    for (const auto& [text, value] : p.forward_only_lines()) log(fmt::format("{}{}", text, number(value)));
   log(fmt::format("Iteration {}, loss = {}", iter_, number(smoothed_)));
 }
 
@@ -322,12 +323,6 @@ void Solver::log_debug(const Program& p) {
   log(fmt::format("    [Backward] All net params (data, diff): L1 norm = ({}, {}); L2 norm = ({}, {})", number(n[0]),
                   number(n[1]), number(n[2]), number(n[3])),
       LogLevel::error);
-}
-
-void Solver::log_debug_forward() {
-  Program& p = program(true);
-  p.forward_only(*net_, false);
-  for (const auto& [text, value] : p.forward_lines()) log(fmt::format("{}{}", text, number(value)));
 }
 
 void Solver::log_clip(double norm) const {

@@ -93,7 +93,6 @@ class Solver {
   float forward_backward_update(bool display);
   void log_display(const Program& p);
   void log_debug(const Program& p);
-  void log_debug_forward();
   void log_clip(double norm) const;
   void check_finite(float loss) const;
   void smooth(float loss);

@@ -21,7 +21,7 @@ Value sum_of(const std::vector<Value>& xs, Value (*f)(Value), Graph& graph) {
 
 Solver::Program::Program(Net& net, const UpdateRule& rule, std::vector<UpdateParam> params,
                          const std::vector<CellRef>& accumulated, bool debug, const compile::Options& options)
-    : recording_(net.record()), two_plans_(!accumulated.empty()) {
+    : debug_(debug), recording_(net.record()), two_plans_(!accumulated.empty()) {
   Graph& graph = recording_->graph;
   const std::vector<Value> gradients = net.param_gradients(*recording_);
   for (size_t i = 0; i < params.size(); ++i) params[i].gradient = gradients[i];
@@ -54,9 +54,8 @@ Solver::Program::Program(Net& net, const UpdateRule& rule, std::vector<UpdatePar
   update_prepared_ = compile::prepare(update_graph_, {}, update_fetches, true, options);
 }
 
-void Solver::Program::record_debug(Net& net, const std::vector<UpdateParam>& params, std::vector<Value>& fetches) {
-  Recording& r = *recording_;
-  first_forward_ = fetches.size();
+void Solver::Program::fetch_forward_values(const Net& net, Recording& r, std::vector<Value>& fetches) {
+  forward_texts_.clear();
   for (size_t l = 0; l < net.layers().size(); ++l) {
     const NetLayer& layer = net.layers()[l];
     for (size_t t = 0; t < layer.tops.size(); ++t) {
@@ -70,6 +69,12 @@ void Solver::Program::record_debug(Net& net, const std::vector<UpdateParam>& par
       fetches.push_back(mean_abs(r.params[p]));
     }
   }
+}
+
+void Solver::Program::record_debug(Net& net, const std::vector<UpdateParam>& params, std::vector<Value>& fetches) {
+  Recording& r = *recording_;
+  first_forward_ = fetches.size();
+  fetch_forward_values(net, r, fetches);
   first_backward_ = fetches.size();
   std::vector<Value> xs;
   for (int l = static_cast<int>(net.layers().size()) - 1; l >= 0; --l) {
@@ -120,18 +125,21 @@ void Solver::Program::run_update(const UpdateRule& rule, const UpdateScalars& no
   run::execute(*update_prepared_.plan, update_bindings_, update_results_, profile);
 }
 
-float Solver::Program::forward_only(Net& net, bool advance) {
-  if (advance) net.advance();
+float Solver::Program::forward_only(Net& net) {
+  net.advance();
   if (!forward_) {
     forward_ = net.record();
     forward_fetches_ = {forward_->loss};
+    if (debug_) fetch_forward_values(net, *forward_, forward_fetches_);
   }
-  return static_cast<float>(net.run(*forward_, forward_fetches_)[0].item());
+  forward_results_ = net.run(*forward_, forward_fetches_);
+  return static_cast<float>(forward_results_[0].item());
 }
 
-std::vector<Solver::Program::Line> Solver::Program::lines(const std::vector<std::string>& texts, size_t first) const {
+std::vector<Solver::Program::Line> Solver::Program::lines(const std::vector<std::string>& texts,
+                                                          const std::vector<Array>& values, size_t first) {
   std::vector<Line> out;
-  for (size_t i = 0; i < texts.size(); ++i) out.push_back({texts[i], results_[first + i].item()});
+  for (size_t i = 0; i < texts.size(); ++i) out.push_back({texts[i], values[first + i].item()});
   return out;
 }
 

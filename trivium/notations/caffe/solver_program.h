@@ -22,24 +22,28 @@ class Solver::Program {
   float run_pass(Net& net, const UpdateRule& rule, const UpdateScalars& now, run::Profile* profile);
   /// The update after the passes of an iteration, when they accumulate.
   void run_update(const UpdateRule& rule, const UpdateScalars& now, run::Profile* profile);
-  /// Loss of the net on a new batch (or the one at hand), nothing updated.
-  float forward_only(Net& net, bool advance = true);
+  /// Loss of the net on a new batch, nothing updated.
+  float forward_only(Net& net);
 
   const Array& output(size_t i) const { return results_[1 + i]; }
   bool has_norm() const { return norm_ >= 0; }
   double norm() const { return two_plans_ ? update_results_[0].item() : results_[norm_].item(); }
 
   using Line = std::pair<std::string, double>;
-  std::vector<Line> forward_lines() const { return lines(forward_texts_, first_forward_); }
-  std::vector<Line> backward_lines() const { return lines(backward_texts_, first_backward_); }
+  std::vector<Line> forward_lines() const { return lines(forward_texts_, results_, first_forward_); }
+  std::vector<Line> backward_lines() const { return lines(backward_texts_, results_, first_backward_); }
+  /// Forward lines of the last forward_only.
+  std::vector<Line> forward_only_lines() const { return lines(forward_texts_, forward_results_, 1); }
   std::array<double, 4> norms() const;
 
  private:
   void record_debug(Net& net, const std::vector<UpdateParam>& params, std::vector<Value>& fetches);
-  std::vector<Line> lines(const std::vector<std::string>& texts, size_t first) const;
+  void fetch_forward_values(const Net& net, Recording& recording, std::vector<Value>& fetches);
+  static std::vector<Line> lines(const std::vector<std::string>& texts, const std::vector<Array>& values, size_t first);
   static void fill_scalars(const Graph& graph, const compile::Prepared& prepared, const UpdateRule& rule,
                            const UpdateScalars& now, run::Bindings& bindings);
 
+  bool debug_;
   std::unique_ptr<Recording> recording_;
   compile::Prepared prepared_;
   run::Bindings bindings_;
@@ -57,6 +61,7 @@ class Solver::Program {
 
   std::unique_ptr<Recording> forward_;  // for forward_only
   std::vector<Value> forward_fetches_;
+  std::vector<Array> forward_results_;
 };
 
 }  // namespace trivium::caffe
