@@ -55,7 +55,7 @@ int compute(const Gflags& flags, Glog& log) {
   const std::string& path = flags.words()[0];
   const auto kind = formats::parse_database_kind(flags.text("backend"));
   const auto database = formats::Database::open(path, kind);
-  log.info(fmt::format("Opened {} {}", name_of(kind), path));
+  log.info(fmt::format("Opened {} {}", flags.text("backend"), path));
   Sums sums;
   for (; database->valid(); database->next()) {
     const std::string where = fmt::format("{}, record \"{}\"", path, database->key());

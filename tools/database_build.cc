@@ -21,7 +21,7 @@ DatabaseBuild::DatabaseBuild(const std::string& path, const std::string& backend
   temporary_ = fmt::format("{}.part-{}", path_, getpid());
   const formats::DatabaseKind kind = formats::parse_database_kind(backend);
   writer_ = formats::DatabaseWriter::create(temporary_, kind);
-  log_.info(fmt::format("Opened {} {}", name_of(kind), path_));
+  log_.info(fmt::format("Opened {} {}", backend, path_));
 }
 
 DatabaseBuild::~DatabaseBuild() {

@@ -43,7 +43,7 @@ void add_ops(CLI::App& program) {
   CLI::App* verb = program.add_subcommand("ops", "list the engine's operations, or describe one");
   verb->add_option("name", options->name, "the op to describe");
   verb->add_flag("--markdown", options->markdown, "the page docs/ops.md");
-  verb->footer("example: trivium ops conv2d");
+  verb->footer("example: trivium ops conv");
   verb->callback([options] { run_ops(*options); });
 }
 

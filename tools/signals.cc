@@ -21,7 +21,8 @@ void note(int signal) {
 
 SignalActions::SignalActions(caffe::SolverAction on_interrupt, caffe::SolverAction on_hangup)
     : on_interrupt_(on_interrupt), on_hangup_(on_hangup) {
-  interrupted = hung_up = 0;
+  interrupted = 0;
+  hung_up = 0;
   struct sigaction action {};
   action.sa_handler = note;
   action.sa_flags = SA_RESTART;  // reads and writes under way go on

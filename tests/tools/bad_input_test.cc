@@ -142,12 +142,10 @@ TEST_F(BadInput, FullDiskLosesNothing) {
                 .status,
             0);
   const std::string before = read_text(place_ / "snap_iter_5.caffemodel");
-  const std::string command = "cd '" + place_.path().string() +
-                              "' && trap '' XFSZ && ulimit -f 0 && '" + program("caffe") +
-                              "' train -solver solver.prototxt -weights init.caffemodel "
-                              "-logtostderr 2>&1 | cat > /dev/null; "
-                              "exit ${PIPESTATUS[0]}";
-  const int status = std::system(("bash -c \"" + command + "\"").c_str());
+  write_text(place_ / "full.sh", "trap '' XFSZ\nulimit -f 0\n'" + program("caffe") +
+                                     "' train -solver solver.prototxt -weights init.caffemodel "
+                                     "-logtostderr 2>/dev/null\n");
+  const int status = std::system(("cd '" + place_.path().string() + "' && sh full.sh").c_str());
   EXPECT_EQ(WEXITSTATUS(status), 1);
   EXPECT_EQ(read_text(place_ / "snap_iter_5.caffemodel"), before);
   for (const auto& entry : fs::directory_iterator(place_.path()))

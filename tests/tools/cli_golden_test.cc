@@ -141,8 +141,8 @@ TEST_F(Cli, ErrorsNameFileAndLine) {
   EXPECT_NE(run("bad_field").err.find("nosuchfield"), std::string::npos);
   EXPECT_NE(run("bad_twice").err.find("bad_twice.prototxt:2"), std::string::npos);
   EXPECT_NE(run("missing_solver_file").err.find("nothere.prototxt"), std::string::npos);
-  EXPECT_NE(run("bad_type").err.find("AdaDelta, AdaGrad, Adam, Nesterov, RMSProp, SGD"),
-            std::string::npos);
+  for (const char* type : {"AdaDelta", "AdaGrad", "Adam", "Nesterov", "RMSProp", "SGD"})
+    EXPECT_NE(run("bad_type").err.find(type), std::string::npos) << type;
 }
 
 TEST_F(Cli, ShowsHelpOnStdoutWithoutOneCommand) {
