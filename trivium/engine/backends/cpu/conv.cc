@@ -179,8 +179,7 @@ std::optional<Placement> place_blocked(const KernelRequest& r, Format family, Al
     reason = "an operand is empty";
   if (!reason.empty()) return std::nullopt;
   const nblock::ConvShape shape = blocked_shape(geometry_of(r), family.lanes);
-  if (algorithm == Algorithm::winograd &&
-      !nblock::winograd_possible(shape, blocked_pass(pass_of(r)))) {
+  if (algorithm == Algorithm::winograd && !nblock::winograd_possible(shape)) {
     reason = "3x3 and 5x5 at stride 1 only";
     return std::nullopt;
   }

@@ -259,7 +259,7 @@ Phase backward_phase(int64_t phase, int64_t out, int64_t in, int64_t kernel, int
 Algorithm settle(const ConvShape& s, Pass pass, Algorithm algorithm) {
   check(s);
   if (algorithm == Algorithm::automatic) return best_algorithm(s, pass);
-  if (algorithm == Algorithm::winograd && !winograd_possible(s, pass)) {
+  if (algorithm == Algorithm::winograd && !winograd_possible(s)) {
     user_error(
         "nblock convolution: no winograd for a {}x{} kernel with stride {}x{} and dilation {}x{} "
         "({} to {} channels); use direct",
@@ -273,7 +273,7 @@ Algorithm settle(const ConvShape& s, Pass pass, Algorithm algorithm) {
 
 Algorithm best_algorithm(const ConvShape& s, Pass pass) {
   check(s);
-  if (is_fc(s) || !winograd_possible(s, pass)) return Algorithm::direct;
+  if (is_fc(s) || !winograd_possible(s)) return Algorithm::direct;
   return winograd_advantage(s, pass) < 0.9 ? Algorithm::winograd : Algorithm::direct;
 }
 

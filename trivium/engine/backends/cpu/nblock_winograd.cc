@@ -9,6 +9,7 @@
 
 #include "trivium/engine/backends/cpu/nblock_plan.h"
 #include "trivium/engine/backends/cpu/nblock_transform.h"
+#include "trivium/engine/backends/cpu/nblock_winograd_parts.h"
 #include "trivium/engine/backends/cpu/nblock_winograd_tiles.h"
 #include "trivium/engine/core/parallel.h"
 
@@ -18,7 +19,6 @@ namespace {
 constexpr int64_t kInputBytes = 320 * 1024;    // of transformed inputs a chunk keeps in L2
 constexpr int64_t kProductBytes = 160 * 1024;  // of products before their output transform
 constexpr int64_t kLeastChunks = 8;
-constexpr int64_t kLineFloats = 16;
 constexpr int64_t kStepPad = 16;  // floats; keeps the 36 planes of a tile in different cache sets
 
 // Grows to what the largest chunk of this thread needed; 64-byte aligned.
@@ -43,36 +43,6 @@ class ThreadBuffer {
 };
 thread_local ThreadBuffer thread_buffer;
 
-// One convolution group as a stride-1 correlation. Its tiles cover the outputs; or, scattered, they
-// cover the inputs and each adds to the 6x6 outputs it reaches: fewer tiles where the outputs are
-// padded inputs.
-struct Problem {
-  int64_t batch, in_channels, out_channels;
-  int64_t in_h, in_w, out_h, out_w, pad_top, pad_left;
-  int kernel, lanes;
-  int64_t in_block, out_block;  // floats between blocks of the batch
-  bool scatter = false;
-  int64_t tile() const { return kWinogradTile + 1 - kernel; }  // outputs a side
-  int64_t tiles_h() const { return ceil_div(scatter ? in_h : out_h, tile()); }
-  int64_t tiles_w() const { return ceil_div(scatter ? in_w : out_w, tile()); }
-  int64_t tiles() const { return tiles_h() * tiles_w(); }
-};
-
-Problem forward_problem(const ConvShape& s) {
-  return {s.batch,
-          s.in_channels / s.groups,
-          s.out_channels / s.groups,
-          s.in_h,
-          s.in_w,
-          s.out_h,
-          s.out_w,
-          s.pad_top,
-          s.pad_left,
-          static_cast<int>(s.kernel_h),
-          s.lanes,
-          s.in_channels * s.in_h * s.in_w * s.lanes,
-          s.out_channels * s.out_h * s.out_w * s.lanes};
-}
 Problem backward_problem(const ConvShape& s) {
   const Problem p = forward_problem(s);
   return {p.batch,
@@ -137,52 +107,6 @@ void transform_weights(const Problem& p, const Kernels& k, const std::vector<Ran
       }
     }
   });
-}
-
-// The part of tile `index` that exists along one axis: [lo, hi) of `size` positions from `start`
-// on.
-void clip(int64_t start, int64_t limit, int size, int& lo, int& hi) {
-  lo = static_cast<int>(std::clamp<int64_t>(-start, 0, size));
-  hi = static_cast<int>(std::clamp<int64_t>(limit - start, lo, size));
-}
-
-// Transforms tiles [range) of every channel in `channels`: to[point * step + channel * stride +
-// tile].
-struct InputJob {
-  const float* x;  // the lane group of the first channel
-  int64_t h, w, pad_top, pad_left;
-  int size;      // tile side on the image
-  int64_t move;  // from one tile to the next
-  int64_t tiles_w;
-  int lanes, vector;
-  int64_t ahead;  // floats from a pixel to the one that is needed next of its kind, to prefetch
-};
-void transform_tiles(const InputJob& job, WinogradFn run, Range tiles, Range channels, float* to,
-                     int64_t point_step, int64_t channel_stride) {
-  WinogradTile t{};
-  t.row_stride = job.w * job.lanes;
-  t.col_stride = job.lanes;
-  t.point_step = point_step;
-  // Channel by channel, so that the 36 rows being written stay in L1 until their lines are full.
-  for (int64_t c = channels.begin; c < channels.end; ++c) {
-    const float* plane = job.x + c * job.h * job.w * job.lanes;
-    t.to = to + (c - channels.begin) * channel_stride;
-    int64_t tile_row = tiles.begin / job.tiles_w, tile_col = tiles.begin % job.tiles_w;
-    for (int64_t i = tiles.begin; i < tiles.end; ++i, t.to += job.vector) {
-      const int64_t row = tile_row * job.move - job.pad_top,
-                    col = tile_col * job.move - job.pad_left;
-      clip(row, job.h, job.size, t.row_lo, t.row_hi);
-      clip(col, job.w, job.size, t.col_lo, t.col_hi);
-      t.from = plane + (row * job.w + col) * job.lanes;
-      for (int r = t.row_lo; r < t.row_hi; ++r) {
-        const float* next = t.from + r * t.row_stride + job.ahead;
-        for (int64_t at = 0; at < job.move * job.lanes; at += kLineFloats)
-          __builtin_prefetch(next + at);
-      }
-      run(t);
-      if (++tile_col == job.tiles_w) tile_col = 0, ++tile_row;
-    }
-  }
 }
 
 struct Blocking {
@@ -367,213 +291,9 @@ void winograd_backward_data(const ConvShape& s, const float* dy, const float* w,
   }
 }
 
-// ---- Weight gradient: dg = Gᵀ [Σ_tiles (A dy Aᵀ) ⊙ (Bᵀ x B)] G, the transpose of the forward
-// algorithm.
-namespace {
-
-constexpr int64_t kSweepBytes = int64_t{10} << 20;        // of transformed x and dy at a time
-constexpr int64_t kAccumulatorBytes = int64_t{24} << 20;  // of partial sums, one vector a product
-
-struct Sweep {
-  int64_t groups;           // lane groups transformed at a time
-  int64_t x_step, dy_step;  // floats between points
-  int64_t accumulators, sums;
-};
-Sweep choose_sweep(const Problem& p, int vector) {
-  Sweep s;
-  const int64_t group = (p.in_channels + p.out_channels) * p.tiles() * kWinogradPoints * vector;
-  const int64_t all = ceil_div(p.batch, vector);
-  s.groups = std::clamp<int64_t>(kSweepBytes / (group * int64_t(sizeof(float))), 1, all);
-  s.x_step = p.in_channels * s.groups * p.tiles() * vector + kStepPad;
-  s.dy_step = p.out_channels * s.groups * p.tiles() * vector + kStepPad;
-  s.accumulators = kWinogradPoints * p.in_channels * p.out_channels * vector;
-  s.sums = p.in_channels * p.out_channels + kWinogradPairs;
-  return s;
-}
-
-int64_t gradient_floats(const Problem& p, int vector) {
-  const Sweep s = choose_sweep(p, vector);
-  return kWinogradPoints * (s.x_step + s.dy_step + s.sums) + s.accumulators +
-         p.out_channels * vector + 64;
-}
-
-void clear_idle(float* vectors, int64_t count, int64_t vector, int64_t valid) {
-  for (int64_t i = 0; i < count; ++i) {
-    std::memset(vectors + i * vector + valid, 0, (vector - valid) * sizeof(float));
-  }
-}
-
-struct GradientBuffers {
-  float *x, *dy, *acc, *sums, *db;
-};
-
-// Transforms x and dy of lane groups [range) and, with db, adds up dy.
-void transform_sweep(const Problem& p, const Sweep& s, const std::vector<LaneGroup>& lanes,
-                     Range range, const float* x, const float* dy, const GradientBuffers& to,
-                     int vector) {
-  const WinogradFns fns = winograd_fns(vector, p.kernel);
-  const int64_t stride = range.size() * p.tiles() * vector;
-  parallel_chunks(p.in_channels + p.out_channels, [&](int64_t i) {
-    const bool is_x = i < p.in_channels;
-    const int64_t c = is_x ? i : i - p.in_channels;
-    for (int64_t g = range.begin; g < range.end; ++g) {
-      const LaneGroup& lane = lanes[g];
-      const int64_t at = c * stride + (g - range.begin) * p.tiles() * vector;
-      if (is_x) {
-        const InputJob job{x + lane.block * p.in_block + lane.lane,
-                           p.in_h,
-                           p.in_w,
-                           p.pad_top,
-                           p.pad_left,
-                           kWinogradTile,
-                           p.tile(),
-                           p.tiles_w(),
-                           p.lanes,
-                           vector,
-                           p.tile() * p.in_w * p.lanes};
-        transform_tiles(job, fns.input, {0, p.tiles()}, {c, c + 1}, to.x + at, s.x_step, 0);
-        continue;
-      }
-      const float* from = dy + lane.block * p.out_block + lane.lane;
-      const InputJob job{from,
-                         p.out_h,
-                         p.out_w,
-                         0,
-                         0,
-                         static_cast<int>(p.tile()),
-                         p.tile(),
-                         p.tiles_w(),
-                         p.lanes,
-                         vector,
-                         p.tile() * p.out_w * p.lanes};
-      transform_tiles(job, fns.gradient, {0, p.tiles()}, {c, c + 1}, to.dy + at, s.dy_step, 0);
-      if (to.db) {
-        sum_positions(vector, from + c * p.out_h * p.out_w * p.lanes, 1, 0, p.out_h * p.out_w,
-                      p.lanes, to.db + c * vector);
-      }
-    }
-  });
-}
-
-// acc[point][out block][in block][out][in] += Σ_positions dy[point][out] x[point][in].
-struct GradientPlan {
-  std::vector<Range> out_blocks, in_blocks;
-  int64_t cuts;  // of the output blocks of a point
-};
-
-void multiply_sweep(const Problem& p, const Sweep& s, const GradientPlan& plan, int64_t positions,
-                    const GradientBuffers& b, int vector, bool first, bool last) {
-  parallel_chunks(kWinogradPoints * plan.cuts, [&](int64_t chunk) {
-    const int64_t point = chunk / plan.cuts;
-    const Range mine =
-        piece(static_cast<int64_t>(plan.out_blocks.size()), plan.cuts, chunk % plan.cuts);
-    int64_t offset[kMaxTilePositions] = {};
-    for (int t = 0; t < kMaxTilePositions; ++t) offset[t] = t * positions * vector;
-    GradTile tile{};
-    tile.dy_channel = positions * vector;
-    tile.dy_position = tile.x_position = vector;
-    tile.rows = 1;
-    tile.positions = tile.inner_end = positions;
-    tile.tap_offset = offset;
-    for (const Range& in : plan.in_blocks) {
-      for (int64_t o = mine.begin; o < mine.end; ++o) {
-        const Range out = plan.out_blocks[o];
-        const int64_t count = out.size() * in.size();
-        tile.acc =
-            b.acc +
-            ((point * p.out_channels + out.begin) * p.in_channels + out.size() * in.begin) * vector;
-        if (first) std::memset(tile.acc, 0, count * vector * sizeof(float));
-        tile.dy = b.dy + point * s.dy_step + out.begin * positions * vector;
-        tile.x = b.x + point * s.x_step + in.begin * positions * vector;
-        grad_tile(vector, static_cast<int>(out.size()), static_cast<int>(in.size()))(tile);
-        if (!last) continue;
-        float sums[kMaxTileChannels * kMaxTilePositions];
-        sum_lanes(vector, tile.acc, count, sums);
-        float* to = b.sums + point * s.sums + out.begin * p.in_channels + in.begin;
-        for (int64_t i = 0; i < count; ++i)
-          to[i / in.size() * p.in_channels + i % in.size()] = sums[i];
-      }
-    }
-  });
-}
-
-void store_gradient(const Problem& p, const Sweep& s, const float* sums, float* dw) {
-  const int64_t pairs = p.in_channels * p.out_channels, taps = int64_t{p.kernel} * p.kernel;
-  const int64_t batches = ceil_div(pairs, kWinogradPairs);
-  parallel_for(batches, 64, [&](int64_t begin, int64_t end) {
-    alignas(64) float g[25 * kWinogradPairs];
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t pair = i * kWinogradPairs;
-      winograd_weights_gradient(p.kernel, sums + pair, s.sums, g);
-      block_to_rows(g, taps, std::min<int64_t>(kWinogradPairs, pairs - pair), kWinogradPairs,
-                    dw + pair * taps, taps);
-    }
-  });
-}
-
-void gradient(const Problem& p, const float* x, const float* dy, float* dw, float* db,
-              float* scratch) {
-  const int vector = vector_lanes(p.lanes);
-  const Sweep s = choose_sweep(p, vector);
-  GradientBuffers b;
-  b.x = scratch;
-  b.dy = b.x + kWinogradPoints * s.x_step;
-  b.acc = b.dy + kWinogradPoints * s.dy_step;
-  b.sums = b.acc + s.accumulators;
-  b.db = db ? b.sums + kWinogradPoints * s.sums : nullptr;
-  for (int64_t point = 0; point < kWinogradPoints;
-       ++point) {  // the last batch of pairs reads past the end
-    std::memset(b.sums + (point + 1) * s.sums - kWinogradPairs, 0, kWinogradPairs * sizeof(float));
-  }
-  if (db) std::memset(b.db, 0, p.out_channels * vector * sizeof(float));
-
-  GradientPlan plan;
-  const int64_t in_limit = std::min<int64_t>(p.in_channels, 4);
-  plan.in_blocks = even_pieces(p.in_channels, in_limit);
-  plan.out_blocks = even_pieces(p.out_channels, max_tile_channels(static_cast<int>(in_limit)));
-  plan.cuts =
-      std::clamp<int64_t>(p.out_channels / 128, 1, static_cast<int64_t>(plan.out_blocks.size()));
-  const std::vector<LaneGroup> lanes = lane_groups(p.batch, p.lanes, vector);
-  const int64_t count = static_cast<int64_t>(lanes.size());
-  // The partial group goes first and alone: its idle lanes are cleared before anything else is
-  // added.
-  const int64_t full = lanes.back().valid == vector ? count : count - 1;
-  std::vector<Range> sweeps;
-  if (full < count) sweeps.push_back({full, count});
-  for (const Range& r : even_pieces(full, s.groups)) sweeps.push_back(r);
-  for (size_t i = 0; i < sweeps.size(); ++i) {
-    const bool partial = full < count && i == 0, last = i + 1 == sweeps.size();
-    transform_sweep(p, s, lanes, sweeps[i], x, dy, b, vector);
-    multiply_sweep(p, s, plan, sweeps[i].size() * p.tiles(), b, vector, i == 0, last && !partial);
-    if (!partial) continue;
-    const int64_t valid = lanes.back().valid;
-    clear_idle(b.acc, kWinogradPoints * p.in_channels * p.out_channels, vector, valid);
-    if (db) clear_idle(b.db, p.out_channels, vector, valid);
-    if (last) multiply_sweep(p, s, plan, 0, b, vector, false, true);
-  }
-  store_gradient(p, s, b.sums, dw);
-  if (db) sum_lanes(vector, b.db, p.out_channels, db);
-}
-
-}  // namespace
-
-void winograd_backward_weights(const ConvShape& s, const float* x, const float* dy, float* dw,
-                               float* db, void* scratch) {
-  const Problem p = forward_problem(s);
-  const int64_t weights = p.out_channels * p.in_channels * s.kernel_h * s.kernel_w;
-  for (int64_t g = 0; g < s.groups; ++g) {
-    gradient(p, x + g * p.in_block / s.groups, dy + g * p.out_block / s.groups, dw + g * weights,
-             db ? db + g * p.out_channels : nullptr, static_cast<float*>(scratch));
-  }
-}
-
-bool winograd_possible(const ConvShape& s, Pass pass) {
-  const bool form = s.kernel_h == s.kernel_w && (s.kernel_h == 3 || s.kernel_h == 5) &&
-                    s.stride_h == 1 && s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
-  if (!form || pass != Pass::backward_weights) return form;
-  const int vector = vector_lanes(s.lanes);
-  const Problem p = forward_problem(s);
-  return choose_sweep(p, vector).accumulators * int64_t(sizeof(float)) <= kAccumulatorBytes;
+bool winograd_possible(const ConvShape& s) {
+  return s.kernel_h == s.kernel_w && (s.kernel_h == 3 || s.kernel_h == 5) && s.stride_h == 1 &&
+         s.stride_w == 1 && s.dilation_h == 1 && s.dilation_w == 1;
 }
 
 double winograd_advantage(const ConvShape& s, Pass pass) {
@@ -593,7 +313,7 @@ double winograd_advantage(const ConvShape& s, Pass pass) {
   const double direct = groups * rows * columns * pairs + pairs * p.kernel * p.kernel;
   double ours = groups * tiles * kWinogradPoints * pairs * 1.08;
   if (pass == Pass::backward_weights) {
-    ours += groups * tiles * (170.0 * p.in_channels + 130.0 * p.out_channels) + pairs * 36 * 10;
+    ours = winograd_gradient_cost(s);
   } else if (scatter) {
     ours += groups * tiles * (130.0 * p.in_channels + 350.0 * p.out_channels) + pairs * 60;
   } else {
@@ -603,9 +323,8 @@ double winograd_advantage(const ConvShape& s, Pass pass) {
 }
 
 size_t winograd_scratch_bytes(const ConvShape& s, Pass pass) {
+  if (pass == Pass::backward_weights) return winograd_gradient_bytes(s);
   const Problem p = forward_problem(s);
-  if (pass == Pass::backward_weights)
-    return gradient_floats(p, vector_lanes(s.lanes)) * sizeof(float);
   return kWinogradPoints * p.in_channels * p.out_channels * sizeof(float);
 }
 

@@ -7,11 +7,14 @@
 
 namespace trivium::cpu::nblock {
 
-/// Whether the shape has a Winograd form: 3x3 or 5x5, stride and dilation 1 (and, for the weight
-/// gradient, partial sums that fit a modest scratch).
-bool winograd_possible(const ConvShape& shape, Pass pass);
+/// Whether the shape has a Winograd form: 3x3 or 5x5, stride and dilation 1.
+bool winograd_possible(const ConvShape& shape);
 /// Modelled time of Winograd over that of the direct kernel; below 1 it wins.
 double winograd_advantage(const ConvShape& shape, Pass pass);
+
+/// The weight gradient's time in vector operations, one group, and its scratch.
+double winograd_gradient_cost(const ConvShape& shape);
+size_t winograd_gradient_bytes(const ConvShape& shape);
 
 size_t winograd_scratch_bytes(const ConvShape& shape, Pass pass);
 void winograd_forward(const ConvShape& shape, const float* x, const float* w, const float* bias,
