@@ -30,6 +30,9 @@ uint64_t load(Bytes bytes, uint64_t at, int count) {
   return value;
 }
 
+/// Pages of records long passed count as the process's memory until they are given back.
+constexpr uint64_t kForgetBytes = uint64_t{8} << 20;
+
 class LmdbCursor : public Database {
  public:
   LmdbCursor(Bytes bytes, std::string name, std::shared_ptr<MappedFile> keeper)
@@ -53,6 +56,11 @@ class LmdbCursor : public Database {
   bool next() override {
     if (!valid()) return false;
     check_unchanged();
+    walked_ += key_.size() + value_.size();
+    if (walked_ > kForgetBytes && keeper_) {
+      keeper_->forget_pages();
+      walked_ = 0;
+    }
     while (!path_.empty() && ++path_.back().index == path_.back().nodes) path_.pop_back();
     if (path_.empty()) {
       if (visited_ != meta_.entries)
@@ -217,6 +225,7 @@ class LmdbCursor : public Database {
   Meta meta_;
   std::vector<Level> path_;  // from the root to the leaf
   uint64_t visited_ = 0;
+  uint64_t walked_ = 0;  // bytes of records since pages were given back
   std::string_view key_, value_;
 };
 

@@ -156,6 +156,10 @@ MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<uint8_t*>(data_), size_);
 }
 
+void MappedFile::forget_pages() const {
+  if (data_) ::madvise(const_cast<uint8_t*>(data_), size_, MADV_DONTNEED);
+}
+
 void FileSink::write(const void* data, size_t bytes) {
   const char* from = static_cast<const char*>(data);
   if (pending_.size() + bytes > kSinkBuffer) flush();

@@ -37,6 +37,9 @@ class MappedFile {
   MappedFile& operator=(const MappedFile&) = delete;
   Bytes bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
+  /// Lets go of the memory that what was read so far takes; it is fetched again when needed. A
+  /// reader that walks a large file calls it now and then, so that the process stays small.
+  void forget_pages() const;
 
  private:
   std::string path_;
