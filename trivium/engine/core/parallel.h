@@ -1,4 +1,4 @@
-// One team of OpenMP threads for everything. Work is split into chunks whose bounds do not depend on
+// One team of threads for everything. Work is split into chunks whose bounds do not depend on
 // the number of threads, so results do not either.
 #pragma once
 
