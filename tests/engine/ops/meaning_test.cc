@@ -232,11 +232,11 @@ TEST_F(Meaning, MessagesNameOperandsSizesAndRule) {
   graph_->set_scope("features.0");
   const Value x = in({}, {8, 3, 32, 32}, DType::f32), w = in({}, {16, 4, 3, 3}, DType::f32);
   EXPECT_EQ(message([&] { ops::conv(x, w, {}); }),
-            "conv: the weight expects 4 input channels, the image has 3\n"
+            "conv: w expects 4 input channels, x has 3\n"
             "  x float32[8, 3, 32, 32]   w float32[16, 4, 3, 3]   activation \"none\"   dilations "
             "[1, 1]   groups 1   "
-            "pads_begin [0, 0]   pads_end [0, 0]   strides [1, 1]     rule: image.shape[1] == "
-            "weight.shape[1] * groups\n"
+            "pads_begin [0, 0]   pads_end [0, 0]   strides [1, 1]     rule: x.shape[1] == "
+            "w.shape[1] * groups\n"
             "  at layer \"features.0\"");
   EXPECT_NE(
       message([&] { ops::add(x, in({}, {31}, DType::f32)); }).find("axis -1 has sizes 32 and 31"),

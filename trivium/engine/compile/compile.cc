@@ -91,6 +91,14 @@ constexpr NamedPass kPasses[] = {{"simplify", simplify},
                                  {"epilogue", fuse_epilogues},
                                  {"fuse", group_elementwise}};
 
+/// The finding inside the message of an InternalError, without the words around it.
+std::string finding(std::string text) {
+  constexpr std::string_view kBefore = "internal error: ", kAfter = " — please report it";
+  if (text.starts_with(kBefore)) text.erase(0, kBefore.size());
+  if (text.ends_with(kAfter)) text.resize(text.size() - kAfter.size());
+  return text;
+}
+
 /// Runs one pass; an internal error saves the graph it was given and says where.
 void run_pass(const NamedPass& pass, Unit& unit) {
   const bool needed_always = std::string(pass.name) == "decompose";
@@ -100,9 +108,11 @@ void run_pass(const NamedPass& pass, Unit& unit) {
     pass.run(unit);
   } catch (const InternalError& e) {
     const std::string file = fmt::format("trivium-{}.txt", pass.name);
-    std::ofstream(file) << before;
-    throw InternalError(fmt::format("internal error in pass {}: {}; graph saved to {} — please report it with that file",
-                                    pass.name, e.what(), file));
+    const bool saved = static_cast<bool>(std::ofstream(file) << before << std::flush);
+    throw InternalError(fmt::format(
+        "internal error in pass {}: {}; {}", pass.name, finding(e.what()),
+        saved ? fmt::format("graph saved to {} — please report it with that file", file)
+              : fmt::format("the graph could not be saved to {} — please report it with the program", file)));
   }
 }
 

@@ -143,9 +143,31 @@ class Assignment {
     for (const Format& family : families)
       for (const run::KernelEntry* entry : entries) offer(entry, family);
     if (options_[n].empty())
-      user_error("{}: no {} kernel for {}{}\n  at layer \"{}\"", node.op->name(), backend_.name(), operand_text(request),
-                 entries.empty() ? "; the backend has none for this op" : reasons, g_.scope_name(node.scope));
+      refuse(node, request, entries, reasons);
     if (!reasons.empty()) unit_.note(fmt::format("layout: node {} {}{}", n, node.op->name(), reasons));
+  }
+
+  /// No kernel takes the operands: says for which dtypes there is one.
+  [[noreturn]] void refuse(const Node& node, const run::KernelRequest& request,
+                           const std::vector<const run::KernelEntry*>& entries, const std::string& reasons) const {
+    std::vector<std::string> others;
+    for (const DType d : {DType::f32, DType::f64, DType::i32, DType::i64, DType::u8, DType::bool_}) {
+      run::KernelRequest other = request;
+      const DType given = request.in.empty() ? d : request.in[0].dtype;
+      for (auto* side : {&other.in, &other.out})
+        for (auto& desc : *side)
+          if (desc.dtype == given) desc.dtype = d;
+      std::string unused;
+      if (std::any_of(entries.begin(), entries.end(),
+                      [&](const run::KernelEntry* e) { return e->place(other, {}, unused).has_value(); }))
+        others.push_back(name_of(d));
+    }
+    const std::string& scope = g_.scope_name(node.scope);
+    user_error("{}: no {} kernel for {}{}{}", node.op->name(), backend_.name(), operand_text(request),
+               !others.empty() ? fmt::format(" ({} has {}); cast first", backend_.name(), fmt::join(others, ", "))
+               : entries.empty() ? "; the backend has none for this op"
+                                 : reasons,
+               scope.empty() ? "" : fmt::format("\n  at layer \"{}\"", scope));
   }
 
   void collect_view(int n, const std::vector<Format>& families) {

@@ -52,12 +52,12 @@ int64_t out_size(const InferCtx& c, int i, int64_t in, int64_t kernel) {
 void check_channels(const InferCtx& c, int64_t channels, int64_t per_group, int64_t outputs) {
   const int64_t groups = c.attrs().integer("groups");
   if (per_group * groups != channels)
-    c.fail(fmt::format("the weight expects {} input channels, the image has {}", per_group * groups,
+    c.fail(fmt::format("w expects {} input channels, x has {}", per_group * groups,
                        channels),
-           "image.shape[1] == weight.shape[1] * groups");
+           "x.shape[1] == w.shape[1] * groups");
   if (outputs % groups != 0)
     c.fail(fmt::format("{} output channels do not divide into {} groups", outputs, groups),
-           "weight.shape[0] % groups == 0");
+           "w.shape[0] % groups == 0");
 }
 
 void require_same_rank(const InferCtx& c, int a, int b) {
@@ -90,8 +90,8 @@ void infer_bwd_data(InferCtx& c) {
   check_common(c, rank);
   const auto& spatial = require_integers(c, "spatial", rank, 1);
   if (dy[1] != w[0])
-    c.fail(fmt::format("dy has {} channels, the weight has {} outputs", dy[1], w[0]),
-           "dy.shape[1] == weight.shape[0]");
+    c.fail(fmt::format("dy has {} channels, w has {} outputs", dy[1], w[0]),
+           "dy.shape[1] == w.shape[0]");
   check_channels(c, w[1] * c.attrs().integer("groups"), w[1], w[0]);
   Shape x{dy[0], w[1] * c.attrs().integer("groups")};
   for (int i = 0; i < rank; ++i) {

@@ -10,4 +10,9 @@ class LayerError : public UserError {
   using UserError::UserError;
 };
 
+class Net;
+
+/// Throws `error` of a run anew with the line of the layer whose op failed, when it names one.
+[[noreturn]] void throw_with_line(const Net& net, const UserError& error);
+
 }  // namespace trivium::caffe

@@ -81,8 +81,8 @@ ops::Ints convolved(const LayerCtx& ctx, const Geometry& g) {
     ctx.require(
         out[i] > 0, "convolution_param",
         fmt::format("the kernel reaches over {} places, more than the {} of spatial axis {} "
-                    "with padding",
-                    g.reach(i), g.spatial[i] + 2 * g.pad[i], i));
+                    "with padding; the bottom is {}",
+                    g.reach(i), g.spatial[i] + 2 * g.pad[i], i, ctx.shape(0).text()));
   }
   return out;
 }

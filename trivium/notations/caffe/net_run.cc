@@ -2,6 +2,7 @@
 // execute.
 #include <algorithm>
 
+#include "trivium/notations/caffe/layer_error.h"
 #include "trivium/notations/caffe/net.h"
 
 namespace trivium::caffe {
@@ -13,6 +14,17 @@ int position_of(const std::vector<int>& list, int value) {
 }
 
 }  // namespace
+
+void throw_with_line(const Net& net, const UserError& error) {
+  const std::string text = error.what();
+  for (size_t l = 0; l < net.layers().size(); ++l) {
+    const std::string where = fmt::format(", in layer \"{}\"", net.layers()[l].name());
+    if (text.ends_with(where))
+      throw LayerError(net.describe(static_cast<int>(l)) + ": " +
+                       text.substr(0, text.size() - where.size()));
+  }
+  throw error;
+}
 
 const Array& Net::input(const std::string& name) const {
   const int at = position_of(inputs_, blob_index(name));
@@ -94,7 +106,11 @@ std::vector<Array> Net::run(Recording& recording, const std::vector<Value>& fetc
   run::Bindings bindings;
   feed(recording, at->second, bindings);
   std::vector<Array> outputs;
-  run::execute(*at->second.plan, bindings, outputs);
+  try {
+    run::execute(*at->second.plan, bindings, outputs);
+  } catch (const UserError& error) {
+    throw_with_line(*this, error);
+  }
   return outputs;
 }
 

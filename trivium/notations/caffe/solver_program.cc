@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "trivium/engine/ops/build.h"
+#include "trivium/notations/caffe/layer_error.h"
 
 namespace trivium::caffe {
 namespace {
@@ -114,7 +115,11 @@ void Solver::Program::fill_scalars(const Graph& graph, const compile::Prepared& 
 float Solver::Program::run_pass(Net& net, const UpdateRule& rule, const UpdateScalars& now, run::Profile* profile) {
   net.feed(*recording_, prepared_, bindings_);
   fill_scalars(recording_->graph, prepared_, rule, now, bindings_);
-  run::execute(*prepared_.plan, bindings_, results_, profile);
+  try {
+    run::execute(*prepared_.plan, bindings_, results_, profile);
+  } catch (const UserError& error) {
+    throw_with_line(net, error);
+  }
   return static_cast<float>(results_[0].item());
 }
 
