@@ -38,7 +38,9 @@ void expect_lines(const std::vector<std::string>& ours, const std::vector<std::s
   for (size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i)
     ASSERT_TRUE(same_line(ours[i], theirs[i]))
         << "line " << i << "\n  ours  " << ours[i] << "\n  Caffe " << theirs[i];
-  if (all) ASSERT_EQ(ours.size(), theirs.size());
+  if (all) {
+    ASSERT_EQ(ours.size(), theirs.size());
+  }
   ASSERT_LE(ours.size(), theirs.size()) << "said more than Caffe: " << ours[theirs.size()];
 }
 

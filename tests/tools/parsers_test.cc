@@ -73,8 +73,9 @@ TEST(LogParsers, ParseLogShFindsItsFields) {
       EXPECT_GT(std::stod(fields[8]), 0) << line;
     }
     if (line.find("] Iteration ") != std::string::npos &&
-        line.find(", loss = ") != std::string::npos && ++losses)
+        line.find(", loss = ") != std::string::npos && ++losses) {
       EXPECT_GT(std::stod(line.substr(line.find('=') + 1)), 0) << line;
+    }
   }
   EXPECT_EQ(accuracies, 3);
   EXPECT_EQ(rates, 5);

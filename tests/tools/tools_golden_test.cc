@@ -90,14 +90,17 @@ TEST(ToolsGolden, ConvertImagesetAndComputeImageMeanAsCaffe) {
     const std::vector<std::string> ours = until_fatal(log_lines(ran.err));
     const std::vector<std::string> before = until_fatal(theirs);
     ASSERT_LE(ours.size(), before.size()) << ran.err;
-    if (!dies) ASSERT_EQ(ours.size(), before.size()) << ran.err;
+    if (!dies) {
+      ASSERT_EQ(ours.size(), before.size()) << ran.err;
+    }
     for (size_t i = 0; i < ours.size(); ++i)
       EXPECT_TRUE(same_line(ours[i], before[i])) << ours[i] << "\n" << before[i];
     if (run.contains("records") && !run["records"].empty())
       expect_records(place / words.back(), run["records"]);
     if (run.contains("blob")) expect_mean(place / words.back(), run["blob"]);
-    if (dies && words[0] == "convert_imageset" && words.back() != "db1")
+    if (dies && words[0] == "convert_imageset" && words.back() != "db1") {
       EXPECT_FALSE(fs::exists(place / words.back())) << "a database that failed must not stay";
+    }
   }
   for (const auto& entry : fs::directory_iterator(place.path()))
     EXPECT_EQ(entry.path().string().find(".part-"), std::string::npos) << entry.path();
@@ -113,8 +116,9 @@ TEST(ToolsGolden, UpgradeProgramsAsCaffe) {
     const Ran ran = run_program(place, run["tool"], {"in.prototxt", "out.prototxt"});
     EXPECT_EQ(ran.status, run["exit"] == 134 ? 1 : run["exit"].get<int>()) << ran.err;
     EXPECT_EQ(fs::exists(place / "out.prototxt"), !run["output"].is_null());
-    if (!run["output"].is_null())
+    if (!run["output"].is_null()) {
       EXPECT_EQ(read_text(place / "out.prototxt"), run["output"].get<std::string>());
+    }
   }
 }
 
