@@ -1,5 +1,5 @@
-// golden FOLDER [SECTION…]: runs every recorded case of a folder and prints what agrees. Exit status 1 when
-// a case fails. -v lists what was mended.
+// golden FOLDER [SECTION…]: runs every recorded case of a folder and prints what agrees. Exit
+// status 1 when a case fails. -v lists what was mended.
 #include "tools/golden/golden.h"
 
 #include <fmt/format.h>
@@ -57,7 +57,8 @@ int Report::print(const std::string& folder, bool verbose) const {
   return all.failed;
 }
 
-std::string compare(const Array& got, const Array& want, const Tolerance& tolerance, double* worst) {
+std::string compare(const Array& got, const Array& want, const Tolerance& tolerance,
+                    double* worst) {
   if (got.shape() != want.shape())
     return fmt::format("shape {} received, {} expected", got.shape().text(), want.shape().text());
   double largest = 0;
@@ -65,8 +66,10 @@ std::string compare(const Array& got, const Array& want, const Tolerance& tolera
   for (int64_t i = 0; i < want.count(); ++i) {
     const double a = got.at(i), b = want.at(i);
     double relative = 0;
-    if (std::isnan(a) || std::isnan(b)) relative = std::isnan(a) && std::isnan(b) ? 0 : INFINITY;
-    else if (std::isinf(a) || std::isinf(b)) relative = a == b ? 0 : INFINITY;
+    if (std::isnan(a) || std::isnan(b))
+      relative = std::isnan(a) && std::isnan(b) ? 0 : INFINITY;
+    else if (std::isinf(a) || std::isinf(b))
+      relative = a == b ? 0 : INFINITY;
     else if (std::abs(a - b) > tolerance.absolute)
       relative = std::abs(a - b) / std::max(std::abs(b), tolerance.floor);
     largest = std::max(largest, relative);
@@ -77,9 +80,10 @@ std::string compare(const Array& got, const Array& want, const Tolerance& tolera
   }
   if (worst) *worst = std::max(*worst, largest);
   if (first < 0) return "";
-  return fmt::format("{} of {} values differ, first at {}: {} received, {} expected; largest relative "
-                     "difference {:.2e}",
-                     wrong, want.count(), first, got.at(first), want.at(first), largest);
+  return fmt::format(
+      "{} of {} values differ, first at {}: {} received, {} expected; largest relative "
+      "difference {:.2e}",
+      wrong, want.count(), first, got.at(first), want.at(first), largest);
 }
 
 std::vector<Row> read_tsv(const std::string& path) {
@@ -87,8 +91,10 @@ std::vector<Row> read_tsv(const std::string& path) {
   const auto cells = [](const std::string& line) {
     std::vector<std::string> out(1);
     for (char c : line)
-      if (c == '\t') out.emplace_back();
-      else out.back() += c;
+      if (c == '\t')
+        out.emplace_back();
+      else
+        out.back() += c;
     return out;
   };
   std::string line;
@@ -120,8 +126,10 @@ int run(const std::vector<std::string>& arguments) {
   bool verbose = false;
   std::vector<std::string> words;
   for (const std::string& a : arguments)
-    if (a == "-v") verbose = true;
-    else words.push_back(a);
+    if (a == "-v")
+      verbose = true;
+    else
+      words.push_back(a);
   if (words.empty()) {
     fmt::print("usage: golden FOLDER [SECTION...] [-v]\nsections:");
     for (const Section& s : kSections) fmt::print(" {}", s.name);
@@ -132,14 +140,15 @@ int run(const std::vector<std::string>& arguments) {
   Report report;
   bool any = false;
   for (const Section& section : kSections) {
-    const bool asked = words.size() == 1 ||
-                       std::find(words.begin() + 1, words.end(), section.name) != words.end();
+    const bool asked =
+        words.size() == 1 || std::find(words.begin() + 1, words.end(), section.name) != words.end();
     if (!asked || !std::filesystem::exists(folder + "/" + section.sign)) continue;
     any = true;
     section.run(folder, report);
   }
   if (!any) {
-    fmt::print("{}: expected recorded cases (layers.tsv, data.tsv, nets.json, …), found none\n", folder);
+    fmt::print("{}: expected recorded cases (layers.tsv, data.tsv, nets.json, …), found none\n",
+               folder);
     return 1;
   }
   return report.print(folder, verbose) > 0;

@@ -1,5 +1,6 @@
-// Recorded behaviour of the original program, checked against Trivium. A folder has sections (layers, data,
-// nets, …); each section is one file here that reads its part of the folder and reports every case.
+// Recorded behaviour of the original program, checked against Trivium. A folder has sections
+// (layers, data, nets, …); each section is one file here that reads its part of the folder and
+// reports every case.
 #pragma once
 
 #include <map>
@@ -40,12 +41,13 @@ class Report {
 /// Options of the comparison of one array.
 struct Tolerance {
   double relative = 1e-4;
-  double floor = 1e-2;     ///< smallest denominator
-  double absolute = 0;     ///< allowed besides (image resizing: 1)
+  double floor = 1e-2;  ///< smallest denominator
+  double absolute = 0;  ///< allowed besides (image resizing: 1)
 };
 
-/// "" when `got` has the shape of `want` and its values within tolerance (NaN equals NaN, infinities must
-/// be equal); else the first difference and the largest. `worst` receives the largest relative one.
+/// "" when `got` has the shape of `want` and its values within tolerance (NaN equals NaN,
+/// infinities must be equal); else the first difference and the largest. `worst` receives the
+/// largest relative one.
 std::string compare(const Array& got, const Array& want, const Tolerance& tolerance, double* worst);
 
 /// One line of a .tsv by column name.

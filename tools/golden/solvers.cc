@@ -22,7 +22,8 @@ struct Run {
 };
 
 /// The solver of a case, logging into `run`, with snapshots going to `prefix`.
-void start(const std::string& folder, const std::string& text, const std::string& name, const std::string& prefix, Run& run) {
+void start(const std::string& folder, const std::string& text, const std::string& name,
+           const std::string& prefix, Run& run) {
   caffe::SolverFile file;
   caffe::parse_prototxt(text, name, &file.solver);
   file.solver = caffe::upgrade_solver(file.solver, name);
@@ -41,7 +42,8 @@ void start(const std::string& folder, const std::string& text, const std::string
 
 Array joined(const std::vector<Array>& arrays) {
   std::vector<float> all;
-  for (const Array& a : arrays) all.insert(all.end(), a.span<float>().begin(), a.span<float>().end());
+  for (const Array& a : arrays)
+    all.insert(all.end(), a.span<float>().begin(), a.span<float>().end());
   return Array::from(all, Shape{static_cast<int64_t>(all.size())});
 }
 
@@ -53,7 +55,8 @@ Array parameters(caffe::Solver& solver) {
 
 class Case {
  public:
-  Case(const formats::NpzFile& file, const std::string& name, Report& report) : file_(file), name_(name), report_(report) {}
+  Case(const formats::NpzFile& file, const std::string& name, Report& report)
+      : file_(file), name_(name), report_(report) {}
 
   void expect(const std::string& key, const Array& got, double relative = 1e-4) {
     if (!file_.contains(name_ + "/" + key)) return;
@@ -68,8 +71,11 @@ class Case {
     if (!file_.contains(name_ + "/" + key)) return;
     const Array want = file_.read(name_ + "/" + key);
     for (int64_t i = 0; i < want.count(); ++i)
-      if (i >= static_cast<int64_t>(got.size()) || std::abs(got[i] - want.at(i)) > 1e-5 * std::abs(want.at(i)) + 1e-9)
-        if (problem_.empty()) problem_ = fmt::format("{} of iteration {}: {} received, {} expected", key, i, got[i], want.at(i));
+      if (i >= static_cast<int64_t>(got.size()) ||
+          std::abs(got[i] - want.at(i)) > 1e-5 * std::abs(want.at(i)) + 1e-9)
+        if (problem_.empty())
+          problem_ = fmt::format("{} of iteration {}: {} received, {} expected", key, i, got[i],
+                                 want.at(i));
   }
   const std::string& problem() const { return problem_; }
 
@@ -80,10 +86,13 @@ class Case {
   std::string problem_;
 };
 
-std::string run_case(const std::string& folder, const formats::NpzFile& file, const std::string& name, Report& report) {
+std::string run_case(const std::string& folder, const formats::NpzFile& file,
+                     const std::string& name, Report& report) {
   const Array text = file.read(name + "/solver");
   const std::string solver_text(static_cast<const char*>(text.raw()), text.bytes());
-  const std::string prefix = (std::filesystem::temp_directory_path() / fmt::format("trivium_golden_{}", getpid())).string();
+  const std::string prefix =
+      (std::filesystem::temp_directory_path() / fmt::format("trivium_golden_{}", getpid()))
+          .string();
   Run run;
   start(folder, solver_text, name, prefix, run);
   Case c(file, name, report);
@@ -117,8 +126,10 @@ void run_solvers(const std::string& folder, Report& report) {
     const std::string& name = row.at("case");
     try {
       const std::string problem = run_case(folder, file, name, report);
-      if (problem.empty()) report.pass(kGroup);
-      else report.fail(kGroup, name, problem);
+      if (problem.empty())
+        report.pass(kGroup);
+      else
+        report.fail(kGroup, name, problem);
     } catch (const Error& error) {
       report.fail(kGroup, name, error.what());
     }

@@ -1,5 +1,6 @@
-// Section training: seeded runs on real data, loss by loss. The databases are made here, from data/mnist of
-// the repository and, when TRIVIUM_CIFAR10 names a folder with the binary batches, CIFAR-10.
+// Section training: seeded runs on real data, loss by loss. The databases are made here, from
+// data/mnist of the repository and, when TRIVIUM_CIFAR10 names a folder with the binary batches,
+// CIFAR-10.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -9,12 +10,12 @@
 #include <nlohmann/json.hpp>
 
 #include "tools/golden/golden.h"
+#include "trivium/formats/caffemodel.h"
 #include "trivium/formats/cifar.h"
 #include "trivium/formats/datum.h"
 #include "trivium/formats/db.h"
 #include "trivium/formats/file.h"
 #include "trivium/formats/idx.h"
-#include "trivium/formats/caffemodel.h"
 #include "trivium/notations/caffe/prototxt.h"
 #include "trivium/notations/caffe/solver.h"
 #include "trivium/notations/caffe/upgrade.h"
@@ -36,13 +37,17 @@ struct Workplace {
 };
 
 void make_mnist(const fs::path& source, const fs::path& target, const char* stem) {
-  const Array images = formats::read_idx((source / fmt::format("{}-images-idx3-ubyte.gz", stem)).string()).array;
-  const Array labels = formats::read_idx((source / fmt::format("{}-labels-idx1-ubyte.gz", stem)).string()).array;
+  const Array images =
+      formats::read_idx((source / fmt::format("{}-images-idx3-ubyte.gz", stem)).string()).array;
+  const Array labels =
+      formats::read_idx((source / fmt::format("{}-labels-idx1-ubyte.gz", stem)).string()).array;
   auto db = formats::DatabaseWriter::create(target.string(), formats::DatabaseKind::lmdb);
   const int64_t bytes = images.shape().count(1);
   for (int64_t i = 0; i < images.shape()[0]; ++i) {
-    const Array one(Shape{1, images.shape()[1], images.shape()[2]}, DType::u8, images.buffer(), static_cast<size_t>(i * bytes));
-    db->put(fmt::format("{:08}", i), formats::serialize_datum(formats::array_to_datum(one, static_cast<int>(labels.at(i)))));
+    const Array one(Shape{1, images.shape()[1], images.shape()[2]}, DType::u8, images.buffer(),
+                    static_cast<size_t>(i * bytes));
+    db->put(fmt::format("{:08}", i),
+            formats::serialize_datum(formats::array_to_datum(one, static_cast<int>(labels.at(i)))));
   }
   db->commit();
 }
@@ -50,7 +55,8 @@ void make_mnist(const fs::path& source, const fs::path& target, const char* stem
 /// Copies the examples' definitions and makes the databases they name.
 void furnish(const Workplace& work, const fs::path& repository) {
   fs::create_directories(work.path / "examples");
-  fs::copy(repository / "examples", work.path / "examples", fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  fs::copy(repository / "examples", work.path / "examples",
+           fs::copy_options::recursive | fs::copy_options::overwrite_existing);
   for (const auto& entry : fs::directory_iterator(work.path / "examples/mnist"))
     if (entry.is_directory()) fs::remove_all(entry.path());
   make_mnist(repository / "data/mnist", work.path / "examples/mnist/mnist_train_lmdb", "train");
@@ -60,36 +66,44 @@ void furnish(const Workplace& work, const fs::path& repository) {
 void make_cifar(const Workplace& work, const fs::path& source) {
   const fs::path target = work.path / "examples/cifar10";
   std::vector<double> sums(3 * 32 * 32, 0.0);
-  const auto add = [&](formats::DatabaseWriter& db, const std::string& file, int64_t first, bool mean) {
+  const auto add = [&](formats::DatabaseWriter& db, const std::string& file, int64_t first,
+                       bool mean) {
     const auto batch = formats::read_cifar10((source / file).string());
     for (int64_t i = 0; i < batch.images.shape()[0]; ++i) {
-      const Array one(Shape{3, 32, 32}, DType::u8, batch.images.buffer(), static_cast<size_t>(i * 3072));
+      const Array one(Shape{3, 32, 32}, DType::u8, batch.images.buffer(),
+                      static_cast<size_t>(i * 3072));
       if (mean)
         for (int k = 0; k < 3072; ++k) sums[k] += one.data<uint8_t>()[k];
-      db.put(fmt::format("{:05}", first + i), formats::serialize_datum(formats::array_to_datum(one, static_cast<int>(batch.labels.at(i)))));
+      db.put(fmt::format("{:05}", first + i), formats::serialize_datum(formats::array_to_datum(
+                                                  one, static_cast<int>(batch.labels.at(i)))));
     }
     db.commit();
   };
   fs::remove_all(target / "cifar10_train_lmdb");
   fs::remove_all(target / "cifar10_test_lmdb");
-  auto train = formats::DatabaseWriter::create((target / "cifar10_train_lmdb").string(), formats::DatabaseKind::lmdb);
+  auto train = formats::DatabaseWriter::create((target / "cifar10_train_lmdb").string(),
+                                               formats::DatabaseKind::lmdb);
   for (int b = 0; b < 5; ++b) add(*train, fmt::format("data_batch_{}.bin", b + 1), b * 10000, true);
-  auto test = formats::DatabaseWriter::create((target / "cifar10_test_lmdb").string(), formats::DatabaseKind::lmdb);
+  auto test = formats::DatabaseWriter::create((target / "cifar10_test_lmdb").string(),
+                                              formats::DatabaseKind::lmdb);
   add(*test, "test_batch.bin", 0, false);
   Array mean(Shape{3, 32, 32}, DType::f32);
   for (int k = 0; k < 3072; ++k) mean.data<float>()[k] = static_cast<float>(sums[k] / 50000);
   formats::write_mean_file((target / "mean.binaryproto").string(), mean);
 }
 
-/// How many of LeNet's losses are compared. In the update of iteration 24 one unit of ip1 stands at 3e-8 of
-/// 5.4 before its ReLU (in double precision; the float32 sums of Caffe have the other sign), so any other order
-/// of summation turns that gradient on or off and the runs part there. Until then they agree within 5e-7.
+/// How many of LeNet's losses are compared. In the update of iteration 24 one unit of ip1 stands at
+/// 3e-8 of 5.4 before its ReLU (in double precision; the float32 sums of Caffe have the other
+/// sign), so any other order of summation turns that gradient on or off and the runs part there.
+/// Until then they agree within 5e-7.
 constexpr size_t kLenetLosses = 25;
 
 /// The first losses against those recorded.
-std::string follow(const Workplace& work, const std::string& name, const nlohmann::json& net, const nlohmann::json& run,
-                   double relative, Report& report) {
-  if (net.contains("prototxt")) std::ofstream(work.path / (name == "mlp_dropout" ? "mlp.prototxt" : name + ".prototxt")) << net["prototxt"].get<std::string>();
+std::string follow(const Workplace& work, const std::string& name, const nlohmann::json& net,
+                   const nlohmann::json& run, double relative, Report& report) {
+  if (net.contains("prototxt"))
+    std::ofstream(work.path / (name == "mlp_dropout" ? "mlp.prototxt" : name + ".prototxt"))
+        << net["prototxt"].get<std::string>();
   caffe::SolverFile file;
   caffe::parse_prototxt(run["solver"].get<std::string>(), name, &file.solver);
   file.solver = caffe::upgrade_solver(file.solver, name);
@@ -109,7 +123,9 @@ std::string follow(const Workplace& work, const std::string& name, const nlohman
     const double difference = std::abs(losses[i] - want[i]) / want[i];
     report.difference(kGroup, difference);
     if (!(difference <= relative))
-      return fmt::format("loss of iteration {}: {} received, {} expected (relative {:.1e}, allowed {:.0e})", i, losses[i], want[i], difference, relative);
+      return fmt::format(
+          "loss of iteration {}: {} received, {} expected (relative {:.1e}, allowed {:.0e})", i,
+          losses[i], want[i], difference, relative);
   }
   return "";
 }
@@ -126,13 +142,17 @@ void run_training(const std::string& folder, Report& report) {
   if (cifar) make_cifar(work, cifar);
   for (const auto& [name, run] : recorded["runs"].items()) {
     if (name == "cifar10_quick" && !cifar) {
-      report.unsupported(kGroup, name + " (set TRIVIUM_CIFAR10 to the folder of the binary batches)");
+      report.unsupported(kGroup,
+                         name + " (set TRIVIUM_CIFAR10 to the folder of the binary batches)");
       continue;
     }
     try {
-      const std::string problem = follow(work, name, recorded["nets"][name], run, name == "cifar10_quick" ? 2e-3 : 1e-5, report);
-      if (problem.empty()) report.pass(kGroup);
-      else report.fail(kGroup, name, problem);
+      const std::string problem = follow(work, name, recorded["nets"][name], run,
+                                         name == "cifar10_quick" ? 2e-3 : 1e-5, report);
+      if (problem.empty())
+        report.pass(kGroup);
+      else
+        report.fail(kGroup, name, problem);
     } catch (const Error& error) {
       report.fail(kGroup, name, error.what());
     }

@@ -16,7 +16,8 @@ struct Compile : ::testing::Test {
     ops::register_all();
     cpu::register_backend();
   }
-  static std::vector<Array> run(const Prepared& p, std::vector<Array> inputs, std::vector<double> scalars = {}) {
+  static std::vector<Array> run(const Prepared& p, std::vector<Array> inputs,
+                                std::vector<double> scalars = {}) {
     run::Bindings b;
     for (int i : p.inputs) b.inputs.push_back(inputs.at(i));
     for (int i : p.scalars) b.scalars.push_back(scalars.at(i));
@@ -127,7 +128,9 @@ TEST_F(Compile, DifferentConstantsShapesFetchesAndThreadsAreDifferentPlans) {
     const Value y = x * c;
     Options options;
     options.threads = threads;
-    return prepare(g, {}, both ? std::vector<Value>{y, ops::exp(y)} : std::vector<Value>{y}, true, options).plan;
+    return prepare(g, {}, both ? std::vector<Value>{y, ops::exp(y)} : std::vector<Value>{y}, true,
+                   options)
+        .plan;
   };
   const auto base = build(2, 3, false, 1);
   EXPECT_EQ(base, build(2, 3, false, 1));

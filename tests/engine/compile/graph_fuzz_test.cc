@@ -1,5 +1,6 @@
-// Random graphs: the compiled plan against the double-precision interpreter, with every pass on and with
-// each pass off. TRIVIUM_FUZZ_SEEDS sets how many graphs (CI: a few hundred; the long run: 10,000).
+// Random graphs: the compiled plan against the double-precision interpreter, with every pass on and
+// with each pass off. TRIVIUM_FUZZ_SEEDS sets how many graphs (CI: a few hundred; the long run:
+// 10,000).
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -37,7 +38,9 @@ class RandomGraph {
 
  private:
   int number(int below) { return static_cast<int>(random_() % static_cast<uint32_t>(below)); }
-  int64_t pick(std::initializer_list<int64_t> from) { return *(from.begin() + number(static_cast<int>(from.size()))); }
+  int64_t pick(std::initializer_list<int64_t> from) {
+    return *(from.begin() + number(static_cast<int>(from.size())));
+  }
   Value any() { return values_[number(static_cast<int>(values_.size()))]; }
   Value any(int rank) {
     for (int tries = 0; tries < 20; ++tries)
@@ -54,10 +57,14 @@ class RandomGraph {
 
   Shape leaf_shape() {
     switch (number(4)) {
-      case 0: return {batch_, pick({1, 3, 8}), pick({4, 6}), pick({4, 7})};
-      case 1: return {batch_, pick({2, 7, 16})};
-      case 2: return {pick({2, 7, 16})};
-      default: return {batch_, pick({1, 4}), 5};
+      case 0:
+        return {batch_, pick({1, 3, 8}), pick({4, 6}), pick({4, 7})};
+      case 1:
+        return {batch_, pick({2, 7, 16})};
+      case 2:
+        return {pick({2, 7, 16})};
+      default:
+        return {batch_, pick({1, 4}), 5};
     }
   }
 
@@ -88,28 +95,49 @@ class RandomGraph {
   Value make_op() {
     const Value x = any();
     switch (number(22)) {
-      case 0: return ops::exp(x);
-      case 1: return ops::relu(x);
-      case 2: return ops::sigmoid(x) * slot();
-      case 3: return ops::sqrt(ops::abs(x) + 1.0);
-      case 4: return same_shape(x, [](Value a, Value b) { return a * b; });
-      case 5: return same_shape(x, [](Value a, Value b) { return a - b; });
-      case 6: return same_shape(x, [](Value a, Value b) { return ops::maximum(a, b); });
-      case 7: return ops::select(ops::greater(x, graph.constant(0.1)), x, ops::neg(x));
-      case 8: return x + parameter({x.shape().rank() ? x.shape()[-1] : 1});
-      case 9: return x.shape().rank() ? ops::sum(x, {number_axis(x)}, number(2) == 0) : ops::exp(x);
-      case 10: return ops::mean(x);
-      case 11: return x.shape().rank() ? ops::softmax(x, number_axis(x)) : Value{};
-      case 12: return ops::reshape(x, {x.shape().count()});
-      case 13: return x.shape().rank() >= 2 ? ops::reshape(x, {x.shape()[0], x.shape().count(1)}) : Value{};
-      case 14: return permuted(x);
-      case 15: return x.shape().rank() ? ops::concat({x, x * 0.5}, number_axis(x)) : Value{};
-      case 16: return sliced(x);
+      case 0:
+        return ops::exp(x);
+      case 1:
+        return ops::relu(x);
+      case 2:
+        return ops::sigmoid(x) * slot();
+      case 3:
+        return ops::sqrt(ops::abs(x) + 1.0);
+      case 4:
+        return same_shape(x, [](Value a, Value b) { return a * b; });
+      case 5:
+        return same_shape(x, [](Value a, Value b) { return a - b; });
+      case 6:
+        return same_shape(x, [](Value a, Value b) { return ops::maximum(a, b); });
+      case 7:
+        return ops::select(ops::greater(x, graph.constant(0.1)), x, ops::neg(x));
+      case 8:
+        return x + parameter({x.shape().rank() ? x.shape()[-1] : 1});
+      case 9:
+        return x.shape().rank() ? ops::sum(x, {number_axis(x)}, number(2) == 0) : ops::exp(x);
+      case 10:
+        return ops::mean(x);
+      case 11:
+        return x.shape().rank() ? ops::softmax(x, number_axis(x)) : Value{};
+      case 12:
+        return ops::reshape(x, {x.shape().count()});
+      case 13:
+        return x.shape().rank() >= 2 ? ops::reshape(x, {x.shape()[0], x.shape().count(1)})
+                                     : Value{};
+      case 14:
+        return permuted(x);
+      case 15:
+        return x.shape().rank() ? ops::concat({x, x * 0.5}, number_axis(x)) : Value{};
+      case 16:
+        return sliced(x);
       case 17:
-      case 18: return convolved(any(4));
-      case 19: return pooled(any(4));
+      case 18:
+        return convolved(any(4));
+      case 19:
+        return pooled(any(4));
       case 20:
-      case 21: return multiplied(any(2));
+      case 21:
+        return multiplied(any(2));
     }
     return {};
   }
@@ -154,7 +182,8 @@ class RandomGraph {
   Value multiplied(Value x) {
     if (!x.defined() || x.shape()[1] > 2000) return {};
     const int64_t out = pick({1, 5, 16});
-    const Value y = ops::matmul(x, parameter({out, x.shape()[1]}) * (1.0 / static_cast<double>(x.shape()[1])), false, true);
+    const Value y = ops::matmul(
+        x, parameter({out, x.shape()[1]}) * (1.0 / static_cast<double>(x.shape()[1])), false, true);
     return number(2) ? ops::relu(y + parameter({out})) : y;
   }
 
@@ -209,8 +238,9 @@ void check(uint32_t seed, const std::string& disable) {
   run::execute(*p.plan, b, out);
   const auto compare = [&](const Array& a, size_t i) {
     // Chains of up to twenty f32 operations with sums over a few hundred terms.
-    EXPECT_LE(difference(a, expected[i]), 3e-4) << "result " << i << " of seed " << seed << " disable \"" << disable << "\"\n"
-                                                << to_text(r.graph) << plan_text(*p.plan);
+    EXPECT_LE(difference(a, expected[i]), 3e-4)
+        << "result " << i << " of seed " << seed << " disable \"" << disable << "\"\n"
+        << to_text(r.graph) << plan_text(*p.plan);
   };
   for (size_t i = 0; i < out.size(); ++i) compare(out[i], i);
   for (size_t i = 0; i < r.updates.size(); ++i) compare(r.cells[i]->value(), r.fetches.size() + i);

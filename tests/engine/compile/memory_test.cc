@@ -21,13 +21,15 @@ TEST(Memory, IntervalsThatMeetDoNot) {
 }
 
 TEST(Memory, OffsetsAreAligned) {
-  for (size_t offset : plan_memory({{7, 0, 1}, {100, 0, 1}, {65, 1, 1}}).offsets) EXPECT_EQ(offset % 64, 0u);
+  for (size_t offset : plan_memory({{7, 0, 1}, {100, 0, 1}, {65, 1, 1}}).offsets)
+    EXPECT_EQ(offset % 64, 0u);
 }
 
 TEST(Memory, ABackwardPassFitsTheLowerBound) {
   // Activations of a chain live until their step of the backward pass: the shape of all training.
   std::vector<Interval> intervals;
-  for (int i = 0; i < 20; ++i) intervals.push_back({static_cast<size_t>(4096 * (i % 5 + 1)), i, 40 - i});
+  for (int i = 0; i < 20; ++i)
+    intervals.push_back({static_cast<size_t>(4096 * (i % 5 + 1)), i, 40 - i});
   const MemoryPlan plan = plan_memory(intervals);
   EXPECT_LE(plan.arena_bytes, plan.lower_bound + plan.lower_bound / 50);
 }
@@ -42,7 +44,8 @@ TEST(Memory, RandomPlansAreLegalAndNearTheLowerBound) {
       intervals.push_back({random() % 5000 + 1, first, first + static_cast<int>(random() % 10)});
     }
     const MemoryPlan plan = plan_memory(intervals);  // verifies itself
-    worst = std::max(worst, static_cast<double>(plan.arena_bytes) / static_cast<double>(plan.lower_bound));
+    worst = std::max(worst,
+                     static_cast<double>(plan.arena_bytes) / static_cast<double>(plan.lower_bound));
   }
   EXPECT_LT(worst, 1.5);
 }
@@ -54,9 +57,7 @@ TEST(Memory, TheVerifierSeesAnOverlap) {
   EXPECT_THROW(verify_memory(intervals, plan), InternalError);
 }
 
-TEST(Memory, NothingNeedsNothing) {
-  EXPECT_EQ(plan_memory({}).arena_bytes, 0u);
-}
+TEST(Memory, NothingNeedsNothing) { EXPECT_EQ(plan_memory({}).arena_bytes, 0u); }
 
 }  // namespace
 }  // namespace trivium::compile

@@ -10,7 +10,8 @@ namespace {
 std::vector<Edge> edges_of(const Graph& graph, const std::vector<Value>& values, const char* what) {
   std::vector<Edge> edges;
   for (const Value& v : values) {
-    if (v.graph != &graph) user_error("prepare: a {} is undefined or belongs to another graph", what);
+    if (v.graph != &graph)
+      user_error("prepare: a {} is undefined or belongs to another graph", what);
     edges.push_back({v.node, v.output});
   }
   return edges;
@@ -18,15 +19,20 @@ std::vector<Edge> edges_of(const Graph& graph, const std::vector<Value>& values,
 
 }  // namespace
 
-Capture::Capture(const Graph& g, const std::vector<Value>& feed_values, const std::vector<Value>& fetch_values,
-                 bool commit_cells, const Options& options)
-    : graph(g), feeds(edges_of(g, feed_values, "feed")), fetches(edges_of(g, fetch_values, "fetch")),
-      commit(commit_cells), needed(g.size(), 0) {
+Capture::Capture(const Graph& g, const std::vector<Value>& feed_values,
+                 const std::vector<Value>& fetch_values, bool commit_cells, const Options& options)
+    : graph(g),
+      feeds(edges_of(g, feed_values, "feed")),
+      fetches(edges_of(g, fetch_values, "fetch")),
+      commit(commit_cells),
+      needed(g.size(), 0) {
   mark();
   write_key(options);
 }
 
-bool Capture::is_fed(Edge e) const { return std::find(feeds.begin(), feeds.end(), e) != feeds.end(); }
+bool Capture::is_fed(Edge e) const {
+  return std::find(feeds.begin(), feeds.end(), e) != feeds.end();
+}
 
 void Capture::mark() {
   std::vector<char> fed_used(feeds.size(), 0);
@@ -74,7 +80,8 @@ void Capture::write_key(const Options& options) {
     if (!feeds.empty() && at != feeds.end())
       key.push_back(0xfeed000000000000ull + static_cast<uint64_t>(at - feeds.begin()));
     else
-      key.push_back(static_cast<uint64_t>(static_cast<uint32_t>(index[e.node])) << 8 | static_cast<uint64_t>(e.output));
+      key.push_back(static_cast<uint64_t>(static_cast<uint32_t>(index[e.node])) << 8 |
+                    static_cast<uint64_t>(e.output));
   };
   key.push_back(static_cast<uint64_t>(options.numerics) << 32 |
                 static_cast<uint64_t>(options.threads > 0 ? options.threads : threads()));
@@ -117,7 +124,8 @@ Unit Capture::to_unit(const Options& options) const {
     const auto& in = graph.inputs()[i];
     mapped[in.value] = to.input(in.name, graph.meta(in.value).shape, graph.meta(in.value).dtype);
   }
-  for (int f : fed) mapped[feeds[f]] = to.input("feed", graph.meta(feeds[f]).shape, graph.meta(feeds[f]).dtype);
+  for (int f : fed)
+    mapped[feeds[f]] = to.input("feed", graph.meta(feeds[f]).shape, graph.meta(feeds[f]).dtype);
   for (int i : scalars) {
     const auto& s = graph.scalars()[i];
     mapped[s.value] = to.scalar(s.name, graph.meta(s.value).dtype);
@@ -129,7 +137,8 @@ Unit Capture::to_unit(const Options& options) const {
   for (int n = 0; n < graph.size(); ++n) {
     if (!needed[n]) continue;
     const Node& node = graph.node(n);
-    if (node.op->name() == "constant") mapped[{n, 0}] = to.constant(graph.constants()[node.literal]);
+    if (node.op->name() == "constant")
+      mapped[{n, 0}] = to.constant(graph.constants()[node.literal]);
     if (node.literal >= 0) continue;
     std::vector<Value> in;
     for (const Edge& e : node.inputs) in.push_back(mapped.at(e));

@@ -111,8 +111,10 @@ void run_pass(const NamedPass& pass, Unit& unit) {
     const bool saved = static_cast<bool>(std::ofstream(file) << before << std::flush);
     throw InternalError(fmt::format(
         "internal error in pass {}: {}; {}", pass.name, finding(e.what()),
-        saved ? fmt::format("graph saved to {} — please report it with that file", file)
-              : fmt::format("the graph could not be saved to {} — please report it with the program", file)));
+        saved
+            ? fmt::format("graph saved to {} — please report it with that file", file)
+            : fmt::format("the graph could not be saved to {} — please report it with the program",
+                          file)));
   }
 }
 
@@ -125,7 +127,8 @@ std::shared_ptr<const run::Plan> build(const Capture& capture, const Options& op
   std::shared_ptr<run::Plan> plan = lower(unit, layout, backend);
   plan->key = capture.hash;
   plan->notes = fmt::format("{}", fmt::join(unit.notes, "\n"));
-  log::event(log::Topic::plan, "new plan {:016x}: {} nodes, {} steps, arena {} bytes (lower bound {})", capture.hash,
+  log::event(log::Topic::plan,
+             "new plan {:016x}: {} nodes, {} steps, arena {} bytes (lower bound {})", capture.hash,
              unit.graph->size(), plan->steps.size(), plan->arena_bytes, plan->live_lower_bound);
   if (log::enabled(log::Topic::plan))
     for (const std::string& line : unit.notes) log::write(log::Topic::plan, line);
@@ -134,8 +137,8 @@ std::shared_ptr<const run::Plan> build(const Capture& capture, const Options& op
 
 }  // namespace
 
-Prepared prepare(const Graph& graph, const std::vector<Value>& feeds, const std::vector<Value>& fetches, bool commit,
-                 const Options& options) {
+Prepared prepare(const Graph& graph, const std::vector<Value>& feeds,
+                 const std::vector<Value>& fetches, bool commit, const Options& options) {
   const Capture capture(graph, feeds, fetches, commit, options);
   Prepared p;
   p.plan = cache().find(capture);

@@ -16,8 +16,10 @@ std::string operand_text(const run::Plan& plan, const run::Operand& o) {
   const run::BufferInfo& b = plan.buffers[o.buffer];
   const char* format = b.desc.format == run::Format{} ? "" : " ";
   const std::string kind = *format ? format + b.desc.format.text() : "";
-  return b.place == run::Place::arena ? fmt::format("b{}:{}{}{}", o.buffer, name_of(b.desc.dtype), b.desc.shape.text(), kind)
-                                      : fmt::format("{}{}:{}{}", place_name(b.place), b.slot, name_of(b.desc.dtype), b.desc.shape.text());
+  return b.place == run::Place::arena
+             ? fmt::format("b{}:{}{}{}", o.buffer, name_of(b.desc.dtype), b.desc.shape.text(), kind)
+             : fmt::format("{}{}:{}{}", place_name(b.place), b.slot, name_of(b.desc.dtype),
+                           b.desc.shape.text());
 }
 
 std::string operands_text(const run::Plan& plan, const std::vector<run::Operand>& operands) {
@@ -33,15 +35,18 @@ std::string memory_report(const run::Plan& plan) {
   for (const auto& d : plan.outputs) outputs += d.bytes();
   for (const auto& a : plan.constants) constants += a.bytes();
   std::string out = fmt::format(
-      "memory: arena {} bytes (lower bound {}), largest scratch {}, cells {}, outputs {}, constants {}\n", plan.arena_bytes,
-      plan.live_lower_bound, scratch, cells, outputs, constants);
+      "memory: arena {} bytes (lower bound {}), largest scratch {}, cells {}, outputs {}, "
+      "constants {}\n",
+      plan.arena_bytes, plan.live_lower_bound, scratch, cells, outputs, constants);
   std::vector<const run::BufferInfo*> largest;
   for (const auto& b : plan.buffers)
     if (b.place == run::Place::arena) largest.push_back(&b);
-  std::stable_sort(largest.begin(), largest.end(), [](auto* a, auto* b) { return a->bytes > b->bytes; });
+  std::stable_sort(largest.begin(), largest.end(),
+                   [](auto* a, auto* b) { return a->bytes > b->bytes; });
   for (size_t i = 0; i < std::min<size_t>(largest.size(), 8); ++i)
-    out += fmt::format("  {:10} bytes at {:10}, steps {}-{}: {} {}{} {}\n", largest[i]->bytes, largest[i]->offset,
-                       largest[i]->first_step, largest[i]->last_step, largest[i]->label, name_of(largest[i]->desc.dtype),
+    out += fmt::format("  {:10} bytes at {:10}, steps {}-{}: {} {}{} {}\n", largest[i]->bytes,
+                       largest[i]->offset, largest[i]->first_step, largest[i]->last_step,
+                       largest[i]->label, name_of(largest[i]->desc.dtype),
                        largest[i]->desc.shape.text(), largest[i]->desc.format.text());
   return out;
 }
@@ -53,8 +58,8 @@ std::string plan_text(const run::Plan& plan) {
   for (size_t i = 0; i < plan.steps.size(); ++i) {
     const run::Step& s = plan.steps[i];
     const run::Trace& t = plan.traces[s.trace];
-    out += fmt::format("{:3} {} ({}) -> {}{}\n", i, t.kernel, operands_text(plan, s.in), operands_text(plan, s.out),
-                       t.scope.empty() ? "" : "  # " + t.scope);
+    out += fmt::format("{:3} {} ({}) -> {}{}\n", i, t.kernel, operands_text(plan, s.in),
+                       operands_text(plan, s.out), t.scope.empty() ? "" : "  # " + t.scope);
   }
   return out;
 }
@@ -65,14 +70,16 @@ std::string explain(const run::Plan& plan) {
     predicted += t.predicted_us;
     if (t.op == "reorder") reorders += t.predicted_us;
   }
-  std::string out = fmt::format("plan {:016x}: {} steps, {:.0f} us predicted, of which {:.0f} us reorders\n", plan.key,
-                                plan.steps.size(), predicted, reorders);
+  std::string out =
+      fmt::format("plan {:016x}: {} steps, {:.0f} us predicted, of which {:.0f} us reorders\n",
+                  plan.key, plan.steps.size(), predicted, reorders);
   out += plan_text(plan) + memory_report(plan);
   for (const run::Step& s : plan.steps) {
     const run::Trace& t = plan.traces[s.trace];
     if (t.op == "reorder")
-      out += fmt::format("reorder: {} -> {}: {:.0f} bytes, {:.1f} us predicted\n", operands_text(plan, s.in),
-                         operands_text(plan, s.out), t.bytes, t.predicted_us);
+      out += fmt::format("reorder: {} -> {}: {:.0f} bytes, {:.1f} us predicted\n",
+                         operands_text(plan, s.in), operands_text(plan, s.out), t.bytes,
+                         t.predicted_us);
   }
   return out + (plan.notes.empty() ? "" : plan.notes + "\n");
 }

@@ -19,9 +19,15 @@ std::string operand_text(const run::KernelRequest& r) {
 class Assignment {
  public:
   Assignment(Unit& unit, const run::Backend& backend)
-      : unit_(unit), g_(*unit.graph), backend_(backend), options_(g_.size()), pick_(g_.size(), -1), needed_(g_.size(), 0) {
+      : unit_(unit),
+        g_(*unit.graph),
+        backend_(backend),
+        options_(g_.size()),
+        pick_(g_.size(), -1),
+        needed_(g_.size(), 0) {
     mark_needed();
-    const std::vector<Format> families = unit.enabled("layout") ? families_of_batch() : std::vector<Format>{};
+    const std::vector<Format> families =
+        unit.enabled("layout") ? families_of_batch() : std::vector<Format>{};
     for (int n = 0; n < g_.size(); ++n) {
       if (!needed_[n] || g_.node(n).literal >= 0) continue;
       collect(n, families);
@@ -121,7 +127,8 @@ class Assignment {
       flops[first[0]] += node.op->cost()(in, out, *node.attrs).flops;
     }
     if (flops.empty()) return {};
-    const auto most = std::max_element(flops.begin(), flops.end(), [](auto& a, auto& b) { return a.second < b.second; });
+    const auto most = std::max_element(flops.begin(), flops.end(),
+                                       [](auto& a, auto& b) { return a.second < b.second; });
     return backend_.formats(most->first);
   }
 
@@ -142,32 +149,37 @@ class Assignment {
     for (const run::KernelEntry* entry : entries) offer(entry, {});
     for (const Format& family : families)
       for (const run::KernelEntry* entry : entries) offer(entry, family);
-    if (options_[n].empty())
-      refuse(node, request, entries, reasons);
-    if (!reasons.empty()) unit_.note(fmt::format("layout: node {} {}{}", n, node.op->name(), reasons));
+    if (options_[n].empty()) refuse(node, request, entries, reasons);
+    if (!reasons.empty())
+      unit_.note(fmt::format("layout: node {} {}{}", n, node.op->name(), reasons));
   }
 
   /// No kernel takes the operands: says for which dtypes there is one.
   [[noreturn]] void refuse(const Node& node, const run::KernelRequest& request,
-                           const std::vector<const run::KernelEntry*>& entries, const std::string& reasons) const {
+                           const std::vector<const run::KernelEntry*>& entries,
+                           const std::string& reasons) const {
     std::vector<std::string> others;
-    for (const DType d : {DType::f32, DType::f64, DType::i32, DType::i64, DType::u8, DType::bool_}) {
+    for (const DType d :
+         {DType::f32, DType::f64, DType::i32, DType::i64, DType::u8, DType::bool_}) {
       run::KernelRequest other = request;
       const DType given = request.in.empty() ? d : request.in[0].dtype;
       for (auto* side : {&other.in, &other.out})
         for (auto& desc : *side)
           if (desc.dtype == given) desc.dtype = d;
       std::string unused;
-      if (std::any_of(entries.begin(), entries.end(),
-                      [&](const run::KernelEntry* e) { return e->place(other, {}, unused).has_value(); }))
+      if (std::any_of(entries.begin(), entries.end(), [&](const run::KernelEntry* e) {
+            return e->place(other, {}, unused).has_value();
+          }))
         others.push_back(name_of(d));
     }
     const std::string& scope = g_.scope_name(node.scope);
-    user_error("{}: no {} kernel for {}{}{}", node.op->name(), backend_.name(), operand_text(request),
-               !others.empty() ? fmt::format(" ({} has {}); cast first", backend_.name(), fmt::join(others, ", "))
-               : entries.empty() ? "; the backend has none for this op"
-                                 : reasons,
-               scope.empty() ? "" : fmt::format("\n  at layer \"{}\"", scope));
+    user_error(
+        "{}: no {} kernel for {}{}{}", node.op->name(), backend_.name(), operand_text(request),
+        !others.empty()
+            ? fmt::format(" ({} has {}); cast first", backend_.name(), fmt::join(others, ", "))
+        : entries.empty() ? "; the backend has none for this op"
+                          : reasons,
+        scope.empty() ? "" : fmt::format("\n  at layer \"{}\"", scope));
   }
 
   void collect_view(int n, const std::vector<Format>& families) {
@@ -233,7 +245,8 @@ run::KernelRequest request_for(const Graph& g, int n, int threads_wanted) {
   r.attrs = node.attrs.get();
   r.threads = threads_wanted > 0 ? threads_wanted : threads();
   for (const Edge& e : node.inputs) r.in.push_back({g.meta(e).shape, g.meta(e).dtype, {}});
-  for (int o = 0; o < node.outputs; ++o) r.out.push_back({g.meta({n, o}).shape, g.meta({n, o}).dtype, {}});
+  for (int o = 0; o < node.outputs; ++o)
+    r.out.push_back({g.meta({n, o}).shape, g.meta({n, o}).dtype, {}});
   return r;
 }
 

@@ -1,6 +1,6 @@
-// Graph + layout → steps. In order: one step per node and per reorder; where each value lives (views share
-// memory, results go straight into output and Cell memory where nobody still reads the old content);
-// the order of steps; what may be written in place; offsets in the arena.
+// Graph + layout → steps. In order: one step per node and per reorder; where each value lives
+// (views share memory, results go straight into output and Cell memory where nobody still reads the
+// old content); the order of steps; what may be written in place; offsets in the arena.
 #include "trivium/engine/compile/lower.h"
 
 #include <algorithm>
@@ -20,17 +20,17 @@ struct Storage {
   int slot = 0;
   run::TensorDesc desc;
   std::string label;
-  int writer = -1;             // draft step that makes it; -1 for leaves
-  std::vector<int> readers;    // draft steps
-  int root = -1;               // joined in place with this one; -1: itself
+  int writer = -1;           // draft step that makes it; -1 for leaves
+  std::vector<int> readers;  // draft steps
+  int root = -1;             // joined in place with this one; -1: itself
 };
 
 struct Draft {
-  int node = -1;               // graph node, or -1 for a reorder or copy
+  int node = -1;  // graph node, or -1 for a reorder or copy
   const run::KernelEntry* entry = nullptr;
   run::KernelRequest request;
-  std::vector<int> in, out;    // storages; -1 absent
-  std::vector<int> after;      // steps that must run before (beside the writers of `in`)
+  std::vector<int> in, out;  // storages; -1 absent
+  std::vector<int> after;    // steps that must run before (beside the writers of `in`)
   std::string scope;
   bool elementwise = false;
 };
@@ -52,24 +52,32 @@ class Lowering {
   }
 
  private:
-  // --- steps ---------------------------------------------------------------------------------------
+  // --- steps
+  // ---------------------------------------------------------------------------------------
   int new_storage(Place place, int slot, run::TensorDesc desc, std::string label, int writer = -1) {
     storages_.push_back({place, slot, std::move(desc), std::move(label), writer, {}, -1});
     return static_cast<int>(storages_.size()) - 1;
   }
 
-  run::TensorDesc desc(Edge e, Format f = {}) const { return {g_.meta(e).shape, g_.meta(e).dtype, f}; }
+  run::TensorDesc desc(Edge e, Format f = {}) const {
+    return {g_.meta(e).shape, g_.meta(e).dtype, f};
+  }
 
   void draft_leaves() {
     for (size_t i = 0; i < g_.inputs().size(); ++i)
-      at_[{g_.inputs()[i].value, 0}] = new_storage(Place::input, static_cast<int>(i), desc(g_.inputs()[i].value), g_.inputs()[i].name);
+      at_[{g_.inputs()[i].value, 0}] = new_storage(Place::input, static_cast<int>(i),
+                                                   desc(g_.inputs()[i].value), g_.inputs()[i].name);
     for (size_t i = 0; i < g_.scalars().size(); ++i)
-      at_[{g_.scalars()[i].value, 0}] = new_storage(Place::scalar, static_cast<int>(i), desc(g_.scalars()[i].value), g_.scalars()[i].name);
+      at_[{g_.scalars()[i].value, 0}] = new_storage(
+          Place::scalar, static_cast<int>(i), desc(g_.scalars()[i].value), g_.scalars()[i].name);
     for (size_t i = 0; i < g_.cells().size(); ++i)
-      at_[{g_.cells()[i].initial, 0}] = new_storage(Place::cell, static_cast<int>(i), desc(g_.cells()[i].initial), g_.cells()[i].cell->name());
+      at_[{g_.cells()[i].initial, 0}] =
+          new_storage(Place::cell, static_cast<int>(i), desc(g_.cells()[i].initial),
+                      g_.cells()[i].cell->name());
     for (int n = 0; n < g_.size(); ++n)
       if (g_.node(n).op->name() == "constant")
-        at_[{{n, 0}, 0}] = new_storage(Place::constant, g_.node(n).literal, desc({n, 0}), "constant");
+        at_[{{n, 0}, 0}] =
+            new_storage(Place::constant, g_.node(n).literal, desc({n, 0}), "constant");
   }
 
   static int format_key(Format f) { return f.kind * 256 + f.lanes; }
@@ -83,7 +91,8 @@ class Lowering {
     for (const auto& [key, storage] : at_)
       if (key.first == e) {
         source = storage;
-        own = views_.count({e, key.second}) ? views_.at({e, key.second}) : storages_[storage].desc.format;
+        own = views_.count({e, key.second}) ? views_.at({e, key.second})
+                                            : storages_[storage].desc.format;
         break;
       }
     if (source < 0) internal_error("lower: value %{}.{} is not there", e.node, e.output);
@@ -93,17 +102,20 @@ class Lowering {
     return to;
   }
 
-  int add_reorder(int from, run::TensorDesc from_desc, int to, run::TensorDesc to_desc, const std::string& scope) {
+  int add_reorder(int from, run::TensorDesc from_desc, int to, run::TensorDesc to_desc,
+                  const std::string& scope) {
     Draft d;
     d.request = {"reorder", &no_attrs_, {from_desc}, {to_desc}, unit_.options.threads};
     std::string reason;
     for (const run::KernelEntry* entry : backend_.kernels().of("reorder")) {
-      auto placement = entry->place(d.request, to_desc.format == Format{} ? from_desc.format : to_desc.format, reason);
+      auto placement = entry->place(
+          d.request, to_desc.format == Format{} ? from_desc.format : to_desc.format, reason);
       if (placement) d.entry = entry;
       if (d.entry) break;
     }
     if (!d.entry)
-      internal_error("lower: no reorder of {} from {} to {} ({})", name_of(from_desc.dtype), from_desc.format.text(), to_desc.format.text(), reason);
+      internal_error("lower: no reorder of {} from {} to {} ({})", name_of(from_desc.dtype),
+                     from_desc.format.text(), to_desc.format.text(), reason);
     d.in = {from};
     d.out = {to};
     d.scope = scope;
@@ -156,7 +168,8 @@ class Lowering {
     add(std::move(d));
   }
 
-  // --- where results live --------------------------------------------------------------------------
+  // --- where results live
+  // --------------------------------------------------------------------------
   /// Whether step `from` depends on step `on`.
   bool depends(int from, int on) const {
     std::vector<char> seen(drafts_.size(), 0);
@@ -195,12 +208,13 @@ class Lowering {
     if (d.elementwise) return same_memory(d.request.in[position], d.request.out[o]);
     if (d.entry->in_place.empty()) return false;
     for (auto [a, b] : d.entry->in_place)
-      if (a == position && b == o) return d.request.in[position].bytes() == d.request.out[o].bytes();
+      if (a == position && b == o)
+        return d.request.in[position].bytes() == d.request.out[o].bytes();
     return false;
   }
 
-  /// Storages that will become the new contents of Cells. A leaf (another Cell's old content, an input)
-  /// is copied aside first, so that Cells may exchange contents.
+  /// Storages that will become the new contents of Cells. A leaf (another Cell's old content, an
+  /// input) is copied aside first, so that Cells may exchange contents.
   void draft_cell_results() {
     for (const auto& cell : g_.cells()) {
       int result = -1;
@@ -225,7 +239,9 @@ class Lowering {
       if (result < 0) continue;
       const int home = at_.at({cell.initial, 0});
       if (try_direct(home, result, static_cast<int>(c))) continue;
-      unit_.note(fmt::format("memory: cell \"{}\" is written by a copy at the end (its old value is read later)", cell.cell->name()));
+      unit_.note(fmt::format(
+          "memory: cell \"{}\" is written by a copy at the end (its old value is read later)",
+          cell.cell->name()));
       pending_copies_.push_back({result, home, static_cast<int>(c)});
     }
   }
@@ -257,7 +273,8 @@ class Lowering {
         s.slot = static_cast<int>(i);
         output_storage_.push_back(storage);
       } else {
-        const int out = new_storage(Place::output, static_cast<int>(i), desc(unit_.fetches[i]), "output");
+        const int out =
+            new_storage(Place::output, static_cast<int>(i), desc(unit_.fetches[i]), "output");
         add_reorder(storage, desc(unit_.fetches[i]), out, desc(unit_.fetches[i]), "");
         output_storage_.push_back(out);
       }
@@ -276,9 +293,10 @@ class Lowering {
     }
   }
 
-  // --- order ---------------------------------------------------------------------------------------
-  /// List scheduling: among the ready steps the one that frees most and allocates least, then the one
-  /// that reads what was just written, then recording order.
+  // --- order
+  // ---------------------------------------------------------------------------------------
+  /// List scheduling: among the ready steps the one that frees most and allocates least, then the
+  /// one that reads what was just written, then recording order.
   void schedule() {
     const int count = static_cast<int>(drafts_.size());
     std::vector<std::set<int>> before(count);
@@ -317,7 +335,8 @@ class Lowering {
         if (--waiting[s] == 0) ready.insert(s);
       latest = best;
     }
-    if (static_cast<int>(order_.size()) != count) internal_error("pass schedule: cycle among {} steps", count - order_.size());
+    if (static_cast<int>(order_.size()) != count)
+      internal_error("pass schedule: cycle among {} steps", count - order_.size());
     position_.resize(count);
     for (int i = 0; i < count; ++i) position_[order_[i]] = i;
   }
@@ -326,9 +345,11 @@ class Lowering {
     double bytes = 0;
     std::set<int> distinct(drafts_[s].in.begin(), drafts_[s].in.end());
     for (int in : distinct)
-      if (in >= 0 && storages_[in].place == Place::arena && readers_left[in] == 1) bytes += static_cast<double>(storages_[in].desc.bytes());
+      if (in >= 0 && storages_[in].place == Place::arena && readers_left[in] == 1)
+        bytes += static_cast<double>(storages_[in].desc.bytes());
     for (int out : drafts_[s].out)
-      if (storages_[out].place == Place::arena) bytes -= static_cast<double>(storages_[out].desc.bytes());
+      if (storages_[out].place == Place::arena)
+        bytes -= static_cast<double>(storages_[out].desc.bytes());
     return bytes;
   }
 
@@ -361,7 +382,9 @@ class Lowering {
         for (int in : drafts_[s].in) {
           if (in < 0) continue;
           const int r = root(in);
-          if (storages_[r].place != Place::arena || storages_[in].place != Place::arena || taken.count(r)) continue;
+          if (storages_[r].place != Place::arena || storages_[in].place != Place::arena ||
+              taken.count(r))
+            continue;
           if (end[r] != position_[s] || !may_overwrite(s, in, out)) continue;
           if (shared_operand(s, r, in)) continue;
           storages_[out].root = r;
@@ -380,7 +403,8 @@ class Lowering {
     return false;
   }
 
-  // --- the plan ------------------------------------------------------------------------------------
+  // --- the plan
+  // ------------------------------------------------------------------------------------
   std::shared_ptr<run::Plan> build() {
     auto plan = std::make_shared<run::Plan>();
     plan->constants = g_.constants();
@@ -417,7 +441,9 @@ class Lowering {
     }
     for (size_t i = 0; i < storages_.size(); ++i) {
       const int b = buffer_of_[root(static_cast<int>(i))];
-      if (b >= 0) plan.buffers[b].last_step = std::max(plan.buffers[b].last_step, last_use(static_cast<int>(i)));
+      if (b >= 0)
+        plan.buffers[b].last_step =
+            std::max(plan.buffers[b].last_step, last_use(static_cast<int>(i)));
     }
   }
 
@@ -439,12 +465,14 @@ class Lowering {
     }
     step.scratch_bytes = kernel.scratch_bytes;
     step.trace = static_cast<int32_t>(plan.traces.size());
-    run::Trace trace{kernel.name.empty() ? d.entry->name : kernel.name, d.request.op, d.scope, 0, bytes, 0};
+    run::Trace trace{
+        kernel.name.empty() ? d.entry->name : kernel.name, d.request.op, d.scope, 0, bytes, 0};
     if (d.node >= 0) {
       trace.flops = flops(d.node);
       trace.predicted_us = layout_.nodes[d.node].placement.microseconds;
     } else {
-      trace.predicted_us = reorder_us({d.request.in[0].shape, d.request.in[0].dtype}, backend_.machine());
+      trace.predicted_us =
+          reorder_us({d.request.in[0].shape, d.request.in[0].dtype}, backend_.machine());
     }
     plan.traces.push_back(std::move(trace));
     plan.steps.push_back(std::move(step));
@@ -464,12 +492,14 @@ class Lowering {
     std::vector<int> buffers;  // interval → buffer, or -1 - step for scratch
     for (size_t b = 0; b < plan.buffers.size(); ++b) {
       if (plan.buffers[b].place != Place::arena) continue;
-      intervals.push_back({plan.buffers[b].bytes, plan.buffers[b].first_step, plan.buffers[b].last_step});
+      intervals.push_back(
+          {plan.buffers[b].bytes, plan.buffers[b].first_step, plan.buffers[b].last_step});
       buffers.push_back(static_cast<int>(b));
     }
     for (size_t s = 0; s < plan.steps.size(); ++s) {
       if (!plan.steps[s].scratch_bytes) continue;
-      intervals.push_back({plan.steps[s].scratch_bytes, static_cast<int32_t>(s), static_cast<int32_t>(s)});
+      intervals.push_back(
+          {plan.steps[s].scratch_bytes, static_cast<int32_t>(s), static_cast<int32_t>(s)});
       buffers.push_back(-1 - static_cast<int>(s));
     }
     const MemoryPlan memory = plan_memory(intervals);
@@ -493,8 +523,8 @@ class Lowering {
   const Attrs no_attrs_;
   std::vector<Storage> storages_;
   std::vector<Draft> drafts_;
-  std::map<std::pair<Edge, int>, int> at_;          // (value, format) → storage
-  std::map<std::pair<Edge, int>, Format> views_;    // format a view is read in
+  std::map<std::pair<Edge, int>, int> at_;        // (value, format) → storage
+  std::map<std::pair<Edge, int>, Format> views_;  // format a view is read in
   std::vector<Copy> pending_copies_;
   std::vector<int> cell_results_, output_storage_, order_, position_, buffer_of_;
 };

@@ -13,7 +13,9 @@ constexpr size_t kAlignment = 64;
 
 size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-bool together(const Interval& a, const Interval& b) { return a.first <= b.last && b.first <= a.last; }
+bool together(const Interval& a, const Interval& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
 
 MemoryPlan place(const std::vector<Interval>& intervals, const std::vector<int>& order) {
   MemoryPlan plan;
@@ -54,12 +56,15 @@ MemoryPlan plan_memory(const std::vector<Interval>& intervals) {
   const Score scores[] = {
       [](const Interval& i) { return static_cast<double>(i.bytes); },
       [](const Interval& i) { return static_cast<double>(i.bytes) * (i.last - i.first + 1); },
-      [](const Interval& i) { return static_cast<double>(i.last - i.first) * 1e12 + static_cast<double>(i.bytes); }};
+      [](const Interval& i) {
+        return static_cast<double>(i.last - i.first) * 1e12 + static_cast<double>(i.bytes);
+      }};
   MemoryPlan best;
   for (const Score& score : scores) {
     std::vector<int> order(intervals.size());
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return score(intervals[a]) > score(intervals[b]); });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int a, int b) { return score(intervals[a]) > score(intervals[b]); });
     MemoryPlan plan = place(intervals, order);
     if (best.offsets.empty() || plan.arena_bytes < best.arena_bytes) best = std::move(plan);
   }
@@ -71,7 +76,8 @@ MemoryPlan plan_memory(const std::vector<Interval>& intervals) {
 void verify_memory(const std::vector<Interval>& intervals, const MemoryPlan& plan) {
   for (size_t a = 0; a < intervals.size(); ++a)
     for (size_t b = a + 1; b < intervals.size(); ++b) {
-      if (!together(intervals[a], intervals[b]) || !intervals[a].bytes || !intervals[b].bytes) continue;
+      if (!together(intervals[a], intervals[b]) || !intervals[a].bytes || !intervals[b].bytes)
+        continue;
       const size_t a0 = plan.offsets[a], b0 = plan.offsets[b];
       if (a0 < b0 + intervals[b].bytes && b0 < a0 + intervals[a].bytes)
         internal_error("memory plan: intervals {} and {} overlap at bytes {} and {}", a, b, a0, b0);

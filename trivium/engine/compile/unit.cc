@@ -27,9 +27,11 @@ bool Unit::enabled(const std::string& pass) const {
   return !listed(options.disable, pass) && !(env && listed(env, pass));
 }
 
-Rewriter::Rewriter(Unit& unit) : unit_(unit), to_(std::make_unique<Graph>()), needed_(reachable(unit)) {
+Rewriter::Rewriter(Unit& unit)
+    : unit_(unit), to_(std::make_unique<Graph>()), needed_(reachable(unit)) {
   const Graph& g = from();
-  for (const auto& in : g.inputs()) map(in.value, to_->input(in.name, g.meta(in.value).shape, g.meta(in.value).dtype));
+  for (const auto& in : g.inputs())
+    map(in.value, to_->input(in.name, g.meta(in.value).shape, g.meta(in.value).dtype));
   for (const auto& s : g.scalars()) map(s.value, to_->scalar(s.name, g.meta(s.value).dtype));
   for (const auto& c : g.cells()) map(c.initial, to_->read(c.cell));
   for (int n = 0; n < g.size(); ++n)
@@ -39,7 +41,8 @@ Rewriter::Rewriter(Unit& unit) : unit_(unit), to_(std::make_unique<Graph>()), ne
 
 Value Rewriter::at(Edge old) const {
   auto found = mapped_.find(old);
-  if (found == mapped_.end()) internal_error("rewrite: value %{}.{} used before it was copied", old.node, old.output);
+  if (found == mapped_.end())
+    internal_error("rewrite: value %{}.{} used before it was copied", old.node, old.output);
   return found->second;
 }
 

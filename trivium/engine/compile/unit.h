@@ -1,5 +1,5 @@
-// Unit: the graph under compilation. Passes take it and leave it with a new graph; leaves keep their
-// order through every pass, so slot numbers never move.
+// Unit: the graph under compilation. Passes take it and leave it with a new graph; leaves keep
+// their order through every pass, so slot numbers never move.
 #pragma once
 
 #include <map>

@@ -21,15 +21,24 @@ void count_bytes(int64_t delta) {
 template <typename F>
 auto visit(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::f32: return f(static_cast<float*>(nullptr));
-    case DType::f64: return f(static_cast<double*>(nullptr));
-    case DType::i8: return f(static_cast<int8_t*>(nullptr));
-    case DType::u8: return f(static_cast<uint8_t*>(nullptr));
-    case DType::i16: return f(static_cast<int16_t*>(nullptr));
-    case DType::i32: return f(static_cast<int32_t*>(nullptr));
-    case DType::i64: return f(static_cast<int64_t*>(nullptr));
-    case DType::bool_: return f(static_cast<bool*>(nullptr));
-    default: user_error("{} elements cannot be read on the host; cast to float32 first", name_of(dtype));
+    case DType::f32:
+      return f(static_cast<float*>(nullptr));
+    case DType::f64:
+      return f(static_cast<double*>(nullptr));
+    case DType::i8:
+      return f(static_cast<int8_t*>(nullptr));
+    case DType::u8:
+      return f(static_cast<uint8_t*>(nullptr));
+    case DType::i16:
+      return f(static_cast<int16_t*>(nullptr));
+    case DType::i32:
+      return f(static_cast<int32_t*>(nullptr));
+    case DType::i64:
+      return f(static_cast<int64_t*>(nullptr));
+    case DType::bool_:
+      return f(static_cast<bool*>(nullptr));
+    default:
+      user_error("{} elements cannot be read on the host; cast to float32 first", name_of(dtype));
   }
 }
 
@@ -61,14 +70,16 @@ int64_t buffer_bytes_peak() { return peak_bytes.load(); }
 Array::Array(Shape shape, DType dtype) : shape_(shape), dtype_(dtype) {
   int64_t bytes = 0;
   if (__builtin_mul_overflow(shape.count(), static_cast<int64_t>(size_of(dtype)), &bytes))
-    user_error("array {}{}: the size in bytes does not fit in 64 bits", name_of(dtype), shape.text());
+    user_error("array {}{}: the size in bytes does not fit in 64 bits", name_of(dtype),
+               shape.text());
   buffer_ = Buffer::allocate(static_cast<size_t>(bytes));
 }
 
 Array::Array(Shape shape, DType dtype, std::shared_ptr<Buffer> buffer, size_t offset_bytes)
     : shape_(shape), dtype_(dtype), buffer_(std::move(buffer)), offset_(offset_bytes) {
   if (offset_ + bytes() > buffer_->bytes())
-    internal_error("array {} at byte {} exceeds its buffer of {} bytes", text(), offset_, buffer_->bytes());
+    internal_error("array {} at byte {} exceeds its buffer of {} bytes", text(), offset_,
+                   buffer_->bytes());
 }
 
 Array Array::zeros(Shape shape, DType dtype) {
@@ -88,7 +99,8 @@ Array Array::full(Shape shape, double value, DType dtype) {
 
 Array Array::reshaped(Shape shape) const {
   if (shape.count() != count())
-    user_error("reshape: {} has {} elements, shape {} holds {}", text(), count(), shape.text(), shape.count());
+    user_error("reshape: {} has {} elements, shape {} holds {}", text(), count(), shape.text(),
+               shape.count());
   return Array(shape, dtype_, buffer_, offset_);
 }
 
@@ -114,7 +126,8 @@ Array Array::cast(DType dtype) const {
 
 double Array::at(int64_t index) const {
   return visit(dtype_, [&](auto* p) {
-    return static_cast<double>(static_cast<const std::remove_pointer_t<decltype(p)>*>(raw())[index]);
+    return static_cast<double>(
+        static_cast<const std::remove_pointer_t<decltype(p)>*>(raw())[index]);
   });
 }
 

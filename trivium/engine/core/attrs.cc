@@ -63,7 +63,9 @@ const AttrValue& Attrs::at(const std::string& name) const {
 bool Attrs::flag(const std::string& name) const { return typed<bool>(*this, name); }
 int64_t Attrs::integer(const std::string& name) const { return typed<int64_t>(*this, name); }
 double Attrs::real(const std::string& name) const { return typed<double>(*this, name); }
-const std::string& Attrs::string(const std::string& name) const { return typed<std::string>(*this, name); }
+const std::string& Attrs::string(const std::string& name) const {
+  return typed<std::string>(*this, name);
+}
 const std::vector<int64_t>& Attrs::integers(const std::string& name) const {
   return typed<std::vector<int64_t>>(*this, name);
 }
@@ -119,7 +121,8 @@ const char* attr_type_name(const AttrValue& value) {
 
 std::string Attrs::text() const {
   std::string out;
-  for (const auto& [name, value] : items_) out += (out.empty() ? "" : ", ") + name + "=" + attr_text(value);
+  for (const auto& [name, value] : items_)
+    out += (out.empty() ? "" : ", ") + name + "=" + attr_text(value);
   return out;
 }
 

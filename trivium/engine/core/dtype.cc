@@ -19,7 +19,8 @@ const char* name_of(DType dtype) { return kRows[static_cast<int>(dtype)].name; }
 DType parse_dtype(const std::string& name) {
   for (size_t i = 0; i < std::size(kRows); ++i)
     if (name == kRows[i].name) return static_cast<DType>(i);
-  user_error("unknown dtype \"{}\"; expected one of float32 float64 int32 int64 uint8 bool …", name);
+  user_error("unknown dtype \"{}\"; expected one of float32 float64 int32 int64 uint8 bool …",
+             name);
 }
 
 }  // namespace trivium

@@ -27,8 +27,8 @@ bool enabled(Topic topic) {
 }
 
 void write(Topic topic, std::string_view line) {
-  std::fprintf(stderr, "trivium %s: %.*s\n", kNames[static_cast<int>(topic)], static_cast<int>(line.size()),
-               line.data());
+  std::fprintf(stderr, "trivium %s: %.*s\n", kNames[static_cast<int>(topic)],
+               static_cast<int>(line.size()), line.data());
 }
 
 }  // namespace trivium::log

@@ -1,8 +1,8 @@
-// The team: n - 1 sleeping workers and the calling thread. A region is over when all chunks are done, not
-// when all workers have come: one that the system keeps off the processor is simply not waited for, so a
-// busy machine costs its share and no more. (An OpenMP region waits for every thread at both ends; with
-// another program on the same cores that made training thirty times slower.) Libraries that bring OpenMP
-// use threads of their own, which sleep while the team works.
+// The team: n - 1 sleeping workers and the calling thread. A region is over when all chunks are
+// done, not when all workers have come: one that the system keeps off the processor is simply not
+// waited for, so a busy machine costs its share and no more. (An OpenMP region waits for every
+// thread at both ends; with another program on the same cores that made training thirty times
+// slower.) Libraries that bring OpenMP use threads of their own, which sleep while the team works.
 #include "trivium/engine/core/parallel.h"
 
 #include <omp.h>
@@ -20,7 +20,8 @@ namespace trivium {
 namespace {
 
 constexpr int kMostThreads = 64;
-constexpr int kSpins = 4000;  // about 20 us of waiting before a worker sleeps: regions follow closely
+constexpr int kSpins =
+    4000;  // about 20 us of waiting before a worker sleeps: regions follow closely
 
 int default_threads() {
   if (const char* text = std::getenv("TRIVIUM_THREADS")) {
@@ -67,15 +68,18 @@ class Team {
     inside_region = false;
     state_.fetch_and(~kOpen, std::memory_order_acq_rel);  // who has not come stays out
     for (int spins = 0; state_.load(std::memory_order_acquire) & kInsideMask; ++spins) {
-      if (spins < kSpins) pause();
-      else sched_yield();
+      if (spins < kSpins)
+        pause();
+      else
+        sched_yield();
     }
     if (error_) std::rethrow_exception(error_);
     return true;
   }
 
  private:
-  // state_: number of the region in the high bits, then whether it takes helpers, then how many are inside.
+  // state_: number of the region in the high bits, then whether it takes helpers, then how many are
+  // inside.
   static constexpr uint32_t kInsideMask = 0x7f, kOpen = 0x80, kRegionStep = 0x100;
 
   void take_chunks() {

@@ -14,7 +14,8 @@ Shape::Shape(std::span<const int64_t> dims) {
 }
 
 void Shape::push_back(int64_t size) {
-  if (rank_ == kMaxRank) user_error("shape: rank {} expected, at most {} supported", rank_ + 1, kMaxRank);
+  if (rank_ == kMaxRank)
+    user_error("shape: rank {} expected, at most {} supported", rank_ + 1, kMaxRank);
   if (size < 0) user_error("shape: size {} of axis {} is negative", size, rank_);
   dims_[rank_++] = size;
 }
@@ -30,8 +31,8 @@ int64_t Shape::count(int from, int to) const {
 int Shape::checked(int axis) const {
   const int at = axis < 0 ? axis + rank_ : axis;
   if (at < 0 || at >= rank_)
-    user_error("axis {} is out of range for shape {} of rank {}; expected {} to {}", axis, text(), rank_,
-               -rank_, rank_ - 1);
+    user_error("axis {} is out of range for shape {} of rank {}; expected {} to {}", axis, text(),
+               rank_, -rank_, rank_ - 1);
   return at;
 }
 
@@ -47,8 +48,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b) {
   for (int i = 1; i <= rank; ++i) {
     const int64_t da = i <= a.rank() ? a[-i] : 1, db = i <= b.rank() ? b[-i] : 1;
     if (da != db && da != 1 && db != 1)
-      user_error("shapes {} and {} do not broadcast: axis -{} has sizes {} and {}", a.text(), b.text(), i, da,
-                 db);
+      user_error("shapes {} and {} do not broadcast: axis -{} has sizes {} and {}", a.text(),
+                 b.text(), i, da, db);
     out[rank - i] = da == 1 ? db : da;
   }
   return Shape(out);

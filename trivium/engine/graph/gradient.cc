@@ -9,8 +9,8 @@ namespace {
 
 struct Walk {
   Graph& graph;
-  int end;                                 // nodes recorded before the walk began
-  std::vector<char> leads_to_x;            // node lies on a path from some x
+  int end;                                     // nodes recorded before the walk began
+  std::vector<char> leads_to_x;                // node lies on a path from some x
   std::map<Edge, std::vector<Value>> arrived;  // gradients collected per value
 
   Walk(Graph& g, const std::vector<Value>& xs) : graph(g), end(g.size()), leads_to_x(g.size(), 0) {
@@ -60,8 +60,9 @@ struct Walk {
       if (!g.defined() || !wanted[i]) continue;
       const ValueMeta& meta = graph.meta(node.inputs[i]);
       if (g.shape() != meta.shape || g.dtype() != meta.dtype)
-        internal_error("gradient of {} for input {}: expected {}{}, the rule gave {}{}", node.op->name(), i,
-                       name_of(meta.dtype), meta.shape.text(), name_of(g.dtype()), g.shape().text());
+        internal_error("gradient of {} for input {}: expected {}{}, the rule gave {}{}",
+                       node.op->name(), i, name_of(meta.dtype), meta.shape.text(),
+                       name_of(g.dtype()), g.shape().text());
       arrived[node.inputs[i]].push_back(g);
     }
   }
@@ -82,9 +83,11 @@ std::vector<Value> gradients(const std::vector<Value>& ys, const std::vector<Val
     if (!is_floating(y.dtype())) user_error("gradients: {} values have none", name_of(y.dtype()));
     Value seed = seeds.empty() ? Value{} : seeds[i];
     if (!seed.defined())
-      seed = graph.op("broadcast_to", {graph.constant(1.0, y.dtype())}, {{"shape", y.shape().vec()}});
+      seed =
+          graph.op("broadcast_to", {graph.constant(1.0, y.dtype())}, {{"shape", y.shape().vec()}});
     if (seed.shape() != y.shape())
-      user_error("gradients: seed {} for a value of shape {}", seed.shape().text(), y.shape().text());
+      user_error("gradients: seed {} for a value of shape {}", seed.shape().text(),
+                 y.shape().text());
     walk.arrived[{y.node, y.output}].push_back(seed);
   }
   for (int n = walk.end - 1; n >= 0; --n) walk.visit(n);
@@ -92,7 +95,8 @@ std::vector<Value> gradients(const std::vector<Value>& ys, const std::vector<Val
   for (const Value& x : xs) {
     Value g = walk.total({x.node, x.output});
     if (!g.defined() && unconnected == Unconnected::error)
-      user_error("gradients: the values do not depend on {}{}", name_of(x.dtype()), x.shape().text());
+      user_error("gradients: the values do not depend on {}{}", name_of(x.dtype()),
+                 x.shape().text());
     if (!g.defined() && unconnected == Unconnected::zeros)
       g = graph.op("broadcast_to", {graph.constant(0.0, x.dtype())}, {{"shape", x.shape().vec()}});
     result.push_back(g);

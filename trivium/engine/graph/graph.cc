@@ -71,10 +71,12 @@ Value Graph::read(const CellRef& cell) {
 }
 
 void Graph::assign(const CellRef& cell, Value value) {
-  if (value.graph != this) user_error("assign to \"{}\": the value belongs to another graph", cell->name());
+  if (value.graph != this)
+    user_error("assign to \"{}\": the value belongs to another graph", cell->name());
   if (value.shape() != cell->shape() || value.dtype() != cell->dtype())
-    user_error("assign to \"{}\": expected {}{}, received {}{}", cell->name(), name_of(cell->dtype()),
-               cell->shape().text(), name_of(value.dtype()), value.shape().text());
+    user_error("assign to \"{}\": expected {}{}, received {}{}", cell->name(),
+               name_of(cell->dtype()), cell->shape().text(), name_of(value.dtype()),
+               value.shape().text());
   cells_[cell_index(cell)].current = {value.node, value.output};
 }
 
@@ -99,8 +101,8 @@ Value Graph::op(const OpDef& def, std::span<const Value> inputs, const Attrs& at
   for (const auto& in : def.inputs()) required += !in.optional;
   const bool variadic = !def.inputs().empty() && def.inputs().back().variadic;
   if (inputs.size() < required || (!variadic && inputs.size() > def.inputs().size()))
-    ctx.fail(fmt::format("{}{} operands expected, {} received", variadic ? "at least " : "", required,
-                         inputs.size()));
+    ctx.fail(fmt::format("{}{} operands expected, {} received", variadic ? "at least " : "",
+                         required, inputs.size()));
   def.infer()(ctx);
   return append(std::move(node), ctx.outputs());
 }

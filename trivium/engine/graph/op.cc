@@ -5,7 +5,8 @@
 
 namespace trivium {
 
-InferCtx::InferCtx(const OpDef& op, std::vector<ValueMeta> inputs, const Attrs& attrs, std::string where)
+InferCtx::InferCtx(const OpDef& op, std::vector<ValueMeta> inputs, const Attrs& attrs,
+                   std::string where)
     : op_(op), inputs_(std::move(inputs)), attrs_(attrs), where_(std::move(where)) {}
 
 int InferCtx::axis(const std::string& name) const {
@@ -25,7 +26,8 @@ void InferCtx::fail(const std::string& message, const std::string& rule) const {
     const std::string name = i < names.size() ? names[i].name : fmt::format("operand {}", i);
     text += fmt::format("{} {}{}   ", name, name_of(inputs_[i].dtype), inputs_[i].shape.text());
   }
-  for (const auto& [name, value] : attrs_.items()) text += fmt::format("{} {}   ", name, attr_text(value));
+  for (const auto& [name, value] : attrs_.items())
+    text += fmt::format("{} {}   ", name, attr_text(value));
   if (!rule.empty()) text += "  rule: " + rule;
   while (!text.empty() && text.back() == ' ') text.pop_back();
   if (!where_.empty()) text += fmt::format("\n  at layer \"{}\"", where_);
@@ -33,7 +35,10 @@ void InferCtx::fail(const std::string& message, const std::string& rule) const {
 }
 
 GradCtx::GradCtx(Graph& graph, int node, std::vector<Value> upstream, std::vector<bool> wanted)
-    : graph_(graph), node_(node), upstream_(std::move(upstream)), wanted_(std::move(wanted)),
+    : graph_(graph),
+      node_(node),
+      upstream_(std::move(upstream)),
+      wanted_(std::move(wanted)),
       results_(wanted_.size()) {}
 
 Value GradCtx::input(int i) const {
@@ -46,7 +51,8 @@ const Attrs& GradCtx::attrs() const { return *graph_.node(node_).attrs; }
 Value GradCtx::upstream(int i) {
   if (!upstream_[i].defined()) {
     const ValueMeta meta = graph_.meta({node_, i});
-    upstream_[i] = graph_.op("broadcast_to", {graph_.constant(0.0, meta.dtype)}, {{"shape", meta.shape.vec()}});
+    upstream_[i] = graph_.op("broadcast_to", {graph_.constant(0.0, meta.dtype)},
+                             {{"shape", meta.shape.vec()}});
   }
   return upstream_[i];
 }
@@ -72,12 +78,14 @@ const OpDef& OpRegistry::get(std::string_view name) const {
   std::vector<std::string> names;
   for (const auto& op : ops_) names.push_back(op->name());
   const std::string near = closest_match(std::string(name), names);
-  user_error("unknown op \"{}\"{}", name, near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
+  user_error("unknown op \"{}\"{}", name,
+             near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
 }
 
 namespace {
 
-/// One object per distinct set of attributes, for the life of the process: plan keys compare pointers.
+/// One object per distinct set of attributes, for the life of the process: plan keys compare
+/// pointers.
 std::shared_ptr<const Attrs> intern(std::shared_ptr<const Attrs> attrs) {
   static std::mutex lock;  // guards `table`
   static std::unordered_multimap<uint64_t, std::shared_ptr<const Attrs>> table;
@@ -102,7 +110,8 @@ std::shared_ptr<const Attrs> complete_attrs(const OpDef& op, const Attrs& given)
       for (const auto& a : op.attrs()) names.push_back(a.name);
       const std::string near = closest_match(name, names);
       user_error("{}: no attribute \"{}\"{}; there are: {}", op.name(), name,
-                 near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near), fmt::join(names, ", "));
+                 near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near),
+                 fmt::join(names, ", "));
     }
     if (declared->type.index() != value.index())
       user_error("{}: attribute \"{}\" is {}, received {} {}", op.name(), name,

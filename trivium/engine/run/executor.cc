@@ -1,5 +1,5 @@
-// A run takes a context (arena, pointer table) from the plan's pool, patches the pointers that point
-// outside the arena, and calls the steps one after another.
+// A run takes a context (arena, pointer table) from the plan's pool, patches the pointers that
+// point outside the arena, and calls the steps one after another.
 #include "trivium/engine/run/executor.h"
 
 #include <sys/mman.h>
@@ -16,27 +16,30 @@ constexpr size_t kHugePageArena = 4u << 20;
 
 struct Context {
   std::shared_ptr<Buffer> arena;
-  std::vector<double> scalar_page;       // one 8-byte place per scalar slot
-  std::vector<const void*> pointers;     // operands of all steps, in then out
-  std::vector<void*> bases;              // per buffer
+  std::vector<double> scalar_page;    // one 8-byte place per scalar slot
+  std::vector<const void*> pointers;  // operands of all steps, in then out
+  std::vector<void*> bases;           // per buffer
   struct Patch {
     int32_t pointer, buffer;
     size_t offset;
   };
-  std::vector<Patch> patches;            // pointers outside the arena
-  std::vector<int32_t> first_pointer;    // per step
+  std::vector<Patch> patches;          // pointers outside the arena
+  std::vector<int32_t> first_pointer;  // per step
 };
 
 std::unique_ptr<Context> make_context(const Plan& plan) {
   auto c = std::make_unique<Context>();
   c->arena = Buffer::allocate(plan.arena_bytes);
-  if (plan.arena_bytes >= kHugePageArena) madvise(c->arena->data(), plan.arena_bytes, MADV_HUGEPAGE);
-  log::event(log::Topic::memory, "context of plan {:016x}: arena {} bytes", plan.key, plan.arena_bytes);
+  if (plan.arena_bytes >= kHugePageArena)
+    madvise(c->arena->data(), plan.arena_bytes, MADV_HUGEPAGE);
+  log::event(log::Topic::memory, "context of plan {:016x}: arena {} bytes", plan.key,
+             plan.arena_bytes);
   c->scalar_page.resize(plan.scalars.size());
   c->bases.resize(plan.buffers.size());
   for (size_t b = 0; b < plan.buffers.size(); ++b) {
     const BufferInfo& info = plan.buffers[b];
-    if (info.place == Place::arena) c->bases[b] = static_cast<char*>(c->arena->data()) + info.offset;
+    if (info.place == Place::arena)
+      c->bases[b] = static_cast<char*>(c->arena->data()) + info.offset;
     if (info.place == Place::scalar) c->bases[b] = &c->scalar_page[info.slot];
     if (info.place == Place::constant) c->bases[b] = plan.constants[info.slot].raw();
   }
@@ -61,19 +64,31 @@ std::unique_ptr<Context> make_context(const Plan& plan) {
 
 void put_scalar(double value, DType dtype, void* at) {
   switch (dtype) {
-    case DType::f32: *static_cast<float*>(at) = static_cast<float>(value); break;
-    case DType::f64: *static_cast<double*>(at) = value; break;
-    case DType::i32: *static_cast<int32_t*>(at) = static_cast<int32_t>(value); break;
-    case DType::i64: *static_cast<int64_t*>(at) = static_cast<int64_t>(value); break;
-    case DType::bool_: *static_cast<bool*>(at) = value != 0; break;
-    default: internal_error("scalar slot of dtype {}", name_of(dtype));
+    case DType::f32:
+      *static_cast<float*>(at) = static_cast<float>(value);
+      break;
+    case DType::f64:
+      *static_cast<double*>(at) = value;
+      break;
+    case DType::i32:
+      *static_cast<int32_t*>(at) = static_cast<int32_t>(value);
+      break;
+    case DType::i64:
+      *static_cast<int64_t*>(at) = static_cast<int64_t>(value);
+      break;
+    case DType::bool_:
+      *static_cast<bool*>(at) = value != 0;
+      break;
+    default:
+      internal_error("scalar slot of dtype {}", name_of(dtype));
   }
 }
 
-void check_slot(const char* what, size_t slot, const TensorDesc& wanted, const Shape& shape, DType dtype) {
+void check_slot(const char* what, size_t slot, const TensorDesc& wanted, const Shape& shape,
+                DType dtype) {
   if (wanted.shape == shape && wanted.dtype == dtype) return;
-  user_error("run: {} {} expects {}{}, received {}{}", what, slot, name_of(wanted.dtype), wanted.shape.text(),
-             name_of(dtype), shape.text());
+  user_error("run: {} {} expects {}{}, received {}{}", what, slot, name_of(wanted.dtype),
+             wanted.shape.text(), name_of(dtype), shape.text());
 }
 
 void check_count(const char* what, size_t wanted, size_t received) {
@@ -95,8 +110,8 @@ void bind(const Plan& plan, const Bindings& b, std::vector<Array>& outputs, Cont
   outputs.resize(plan.outputs.size());
   for (size_t i = 0; i < outputs.size(); ++i) {
     const TensorDesc& d = plan.outputs[i];
-    const bool reusable = outputs[i].defined() && outputs[i].shape() == d.shape && outputs[i].dtype() == d.dtype &&
-                          outputs[i].buffer().use_count() == 1;
+    const bool reusable = outputs[i].defined() && outputs[i].shape() == d.shape &&
+                          outputs[i].dtype() == d.dtype && outputs[i].buffer().use_count() == 1;
     if (!reusable) outputs[i] = Array(d.shape, d.dtype);
   }
   for (size_t i = 0; i < plan.buffers.size(); ++i) {
@@ -146,7 +161,8 @@ struct Plan::Contexts {
 Plan::Plan() : contexts(std::make_unique<Contexts>()) {}
 Plan::~Plan() = default;
 
-void execute(const Plan& plan, const Bindings& bindings, std::vector<Array>& outputs, Profile* profile) {
+void execute(const Plan& plan, const Bindings& bindings, std::vector<Array>& outputs,
+             Profile* profile) {
   std::unique_ptr<Context> context;
   {
     std::lock_guard<std::mutex> hold(plan.contexts->lock);

@@ -64,7 +64,8 @@ void slice(LayerCtx& ctx) {
   }
 }
 
-// Each top is a Value of its own, whose gradient can be asked for alone; compiling removes the views.
+// Each top is a Value of its own, whose gradient can be asked for alone; compiling removes the
+// views.
 void split(LayerCtx& ctx) {
   const Attrs same = {{"shape", ctx.shape().vec()}};
   for (int i = 0; i < ctx.tops(); ++i) ctx.top(i, ctx.graph().op("reshape", {ctx.bottom()}, same));

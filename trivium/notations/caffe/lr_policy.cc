@@ -9,7 +9,8 @@ namespace {
 
 void need_step_size(const proto::SolverParameter& s) {
   if (s.stepsize() <= 0)
-    user_error("solver: lr_policy \"{}\" needs stepsize > 0, received {}", s.lr_policy(), s.stepsize());
+    user_error("solver: lr_policy \"{}\" needs stepsize > 0, received {}", s.lr_policy(),
+               s.stepsize());
 }
 
 void need_gamma(const proto::SolverParameter& s) {
@@ -21,7 +22,8 @@ float multistep(const proto::SolverParameter& s, int iter, int* current_step, Lo
   need_gamma(s);
   if (*current_step < s.stepvalue_size() && iter >= s.stepvalue(*current_step)) {
     ++*current_step;
-    add_line(log, LogLevel::info, fmt::format("MultiStep Status: Iteration {}, step = {}", iter, *current_step));
+    add_line(log, LogLevel::info,
+             fmt::format("MultiStep Status: Iteration {}, step = {}", iter, *current_step));
   }
   return static_cast<float>(s.base_lr() * std::pow(static_cast<double>(s.gamma()), *current_step));
 }
@@ -47,13 +49,18 @@ float learning_rate(const proto::SolverParameter& s, int iter, int* current_step
     need_gamma(s);
     return static_cast<float>(base * std::pow(1 + gamma * iter, -static_cast<double>(s.power())));
   }
-  if (policy == "poly") return static_cast<float>(base * std::pow(1 - static_cast<double>(iter) / s.max_iter(), s.power()));
+  if (policy == "poly")
+    return static_cast<float>(base *
+                              std::pow(1 - static_cast<double>(iter) / s.max_iter(), s.power()));
   if (policy == "sigmoid") {
     need_step_size(s);
     need_gamma(s);
-    return static_cast<float>(base / (1 + std::exp(-gamma * (iter - static_cast<double>(s.stepsize())))));
+    return static_cast<float>(base /
+                              (1 + std::exp(-gamma * (iter - static_cast<double>(s.stepsize())))));
   }
-  user_error("solver: unknown lr_policy \"{}\"; there are: fixed step exp inv multistep poly sigmoid", policy);
+  user_error(
+      "solver: unknown lr_policy \"{}\"; there are: fixed step exp inv multistep poly sigmoid",
+      policy);
 }
 
 }  // namespace trivium::caffe

@@ -38,8 +38,9 @@ Solver::Solver(const SolverFile& file, SolverOptions options)
   check(file);
   log("Initializing solver from parameters: \n" + to_prototxt(param_));
   if (param_.snapshot() > 0) probe_prefix();
-  random_ = param_.random_seed() >= 0 ? std::make_shared<RandomState>(static_cast<uint32_t>(param_.random_seed()))
-                                      : std::make_shared<RandomState>();
+  random_ = param_.random_seed() >= 0
+                ? std::make_shared<RandomState>(static_cast<uint32_t>(param_.random_seed()))
+                : std::make_shared<RandomState>();
   make_train_net(file);
   make_test_nets(file);
   log("Solver scaffolding done.");
@@ -59,19 +60,25 @@ void Solver::log_all(LogLines& lines) const {
 
 void Solver::check(const SolverFile&) const {
   const auto& p = param_;
-  if (p.iter_size() < 1) user_error("solver: iter_size: at least 1 expected, received {}", p.iter_size());
-  if (p.average_loss() < 1) user_error("solver: average_loss: at least 1 expected, received {}", p.average_loss());
+  if (p.iter_size() < 1)
+    user_error("solver: iter_size: at least 1 expected, received {}", p.iter_size());
+  if (p.average_loss() < 1)
+    user_error("solver: average_loss: at least 1 expected, received {}", p.average_loss());
   if (p.snapshot() > 0 && p.snapshot_prefix().empty())
-    user_error("solver: snapshot {} needs snapshot_prefix, the start of the files' names", p.snapshot());
+    user_error("solver: snapshot {} needs snapshot_prefix, the start of the files' names",
+               p.snapshot());
   const int own = p.has_train_net_param() + p.has_train_net() + p.has_net_param() + p.has_net();
   if (own == 0)
     user_error("solver: no train net; give one of net, net_param, train_net, train_net_param");
   if (own > 1)
-    user_error("solver: {} train nets given; expected exactly one of net, net_param, train_net, train_net_param", own);
+    user_error(
+        "solver: {} train nets given; expected exactly one of net, net_param, train_net, "
+        "train_net_param",
+        own);
 }
 
-std::unique_ptr<Net> Solver::build(proto::NetParameter net, const proto::NetState& wanted, proto::Phase phase,
-                                   SourceMap lines, const Net* share_with) {
+std::unique_ptr<Net> Solver::build(proto::NetParameter net, const proto::NetState& wanted,
+                                   proto::Phase phase, SourceMap lines, const Net* share_with) {
   proto::NetState state;
   state.set_phase(phase);
   state.MergeFrom(net.state());
@@ -117,9 +124,11 @@ void Solver::make_train_net(const SolverFile& file) {
   load_weights(*net_);
 }
 
-void Solver::add_test_net(proto::NetParameter net, SourceMap lines, const std::string& source, int index) {
+void Solver::add_test_net(proto::NetParameter net, SourceMap lines, const std::string& source,
+                          int index) {
   log(fmt::format("Creating test net (#{}) specified by {}", index, source));
-  const proto::NetState wanted = index < param_.test_state_size() ? param_.test_state(index) : proto::NetState();
+  const proto::NetState wanted =
+      index < param_.test_state_size() ? param_.test_state(index) : proto::NetState();
   test_nets_.push_back(build(std::move(net), wanted, proto::TEST, std::move(lines), net_.get()));
   load_weights(*test_nets_.back());
 }
@@ -129,23 +138,28 @@ void Solver::make_test_nets(const SolverFile& file) {
   const int explicit_nets = p.test_net_param_size() + p.test_net_size();
   const bool general = p.has_net_param() || p.has_net();
   if (general ? p.test_iter_size() < explicit_nets : p.test_iter_size() != explicit_nets)
-    user_error("solver: test_iter: {} {} expected, one per test net; received {}", general ? "at least" : "exactly",
-               explicit_nets, p.test_iter_size());
+    user_error("solver: test_iter: {} {} expected, one per test net; received {}",
+               general ? "at least" : "exactly", explicit_nets, p.test_iter_size());
   const int total = general ? p.test_iter_size() : explicit_nets;
   if (p.test_state_size() && p.test_state_size() != total)
-    user_error("solver: test_state: none or one per test net ({}) expected, received {}", total, p.test_state_size());
+    user_error("solver: test_state: none or one per test net ({}) expected, received {}", total,
+               p.test_state_size());
   if (total > 0 && p.test_interval() <= 0)
-    user_error("solver: test_interval: more than 0 expected because there are test nets, received {}", p.test_interval());
+    user_error(
+        "solver: test_interval: more than 0 expected because there are test nets, received {}",
+        p.test_interval());
   int index = 0;
   const auto from_file = [&](const char* field, const std::string& path) {
     const std::string where = in_folder(options_.folder, path);
     LogLines upgrades;
     NetFile f = read_net_file(where, &upgrades);
     log_all(upgrades);
-    add_test_net(std::move(f.net), std::move(f.lines), fmt::format("{} file: {}", field, path), index++);
+    add_test_net(std::move(f.net), std::move(f.lines), fmt::format("{} file: {}", field, path),
+                 index++);
   };
   for (const auto& net : p.test_net_param()) {
-    add_test_net(net, lines_of(file.nets, fmt::format("test_net_param[{}]", index)), "test_net_param", index);
+    add_test_net(net, lines_of(file.nets, fmt::format("test_net_param[{}]", index)),
+                 "test_net_param", index);
     ++index;
   }
   for (const std::string& path : p.test_net()) from_file("test_net", path);
@@ -180,12 +194,15 @@ void Solver::make_history() {
   for (int slot = 0; slot < rule_.slots(); ++slot)
     for (int p : net_->learnable()) {
       const Shape& shape = net_->params()[p].cell->shape();
-      history_[slot].push_back(std::make_shared<Cell>(fmt::format("history {}", history_[slot].size()), Array::zeros(shape)));
+      history_[slot].push_back(std::make_shared<Cell>(
+          fmt::format("history {}", history_[slot].size()), Array::zeros(shape)));
     }
   for (int p : net_->learnable()) {
     const Shape& shape = net_->params()[p].cell->shape();
-    if (param_.iter_size() > 1) accumulated_.push_back(std::make_shared<Cell>("accumulated", Array::zeros(shape)));
-    if (param_.snapshot_diff()) applied_.push_back(std::make_shared<Cell>("applied", Array::zeros(shape)));
+    if (param_.iter_size() > 1)
+      accumulated_.push_back(std::make_shared<Cell>("accumulated", Array::zeros(shape)));
+    if (param_.snapshot_diff())
+      applied_.push_back(std::make_shared<Cell>("applied", Array::zeros(shape)));
   }
 }
 
@@ -221,8 +238,10 @@ bool Solver::solve(const std::string& resume) {
   }
   const int start = iter_;
   step(param_.max_iter() - iter_);
-  const bool just_written = param_.snapshot() > 0 && iter_ % param_.snapshot() == 0 && iter_ != start;
-  if (param_.snapshot_after_train() && !just_written && !param_.snapshot_prefix().empty()) snapshot();
+  const bool just_written =
+      param_.snapshot() > 0 && iter_ % param_.snapshot() == 0 && iter_ != start;
+  if (param_.snapshot_after_train() && !just_written && !param_.snapshot_prefix().empty())
+    snapshot();
   if (early_exit_) {
     log("Optimization stopped early.");
     return false;
@@ -238,7 +257,8 @@ void Solver::final_display() {
   const float loss = p.forward_only(*net_);
   smooth(loss);
   if (param_.debug_info())
-    for (const auto& [text, value] : p.forward_only_lines()) log(fmt::format("{}{}", text, number(value)));
+    for (const auto& [text, value] : p.forward_only_lines())
+      log(fmt::format("{}{}", text, number(value)));
   log(fmt::format("Iteration {}, loss = {}", iter_, number(smoothed_)));
 }
 
@@ -258,7 +278,8 @@ void Solver::step(int iterations) {
   display_iter_ = iter_;
   display_time_ = std::chrono::steady_clock::now();
   while (iter_ < stop) {
-    if (param_.test_interval() && iter_ % param_.test_interval() == 0 && (iter_ > 0 || param_.test_initialization())) {
+    if (param_.test_interval() && iter_ % param_.test_interval() == 0 &&
+        (iter_ > 0 || param_.test_initialization())) {
       test_all();
       if (early_exit_) break;
     }
@@ -303,8 +324,9 @@ void Solver::log_display(const Program& p) {
   const auto now = std::chrono::steady_clock::now();
   const double seconds = std::chrono::duration<double>(now - display_time_).count();
   const double speed = seconds > 0 ? (iter_ - display_iter_) / seconds : 0;
-  log(fmt::format("Iteration {} ({} iter/s, {}s/{} iters), loss = {}", iter_, number(static_cast<float>(speed)),
-                  number(static_cast<float>(seconds)), param_.display(), number(smoothed_)));
+  log(fmt::format("Iteration {} ({} iter/s, {}s/{} iters), loss = {}", iter_,
+                  number(static_cast<float>(speed)), number(static_cast<float>(seconds)),
+                  param_.display(), number(smoothed_)));
   display_time_ = now;
   display_iter_ = iter_;
   int k = 0;
@@ -318,18 +340,21 @@ void Solver::log_display(const Program& p) {
 
 void Solver::log_debug(const Program& p) {
   for (const auto& [text, value] : p.forward_lines()) log(fmt::format("{}{}", text, number(value)));
-  for (const auto& [text, value] : p.backward_lines()) log(fmt::format("{}{}", text, number(value)));
+  for (const auto& [text, value] : p.backward_lines())
+    log(fmt::format("{}{}", text, number(value)));
   const auto n = p.norms();
-  log(fmt::format("    [Backward] All net params (data, diff): L1 norm = ({}, {}); L2 norm = ({}, {})", number(n[0]),
-                  number(n[1]), number(n[2]), number(n[3])),
+  log(fmt::format(
+          "    [Backward] All net params (data, diff): L1 norm = ({}, {}); L2 norm = ({}, {})",
+          number(n[0]), number(n[1]), number(n[2]), number(n[3])),
       LogLevel::error);
 }
 
 void Solver::log_clip(double norm) const {
   const float clip = param_.clip_gradients();
   if (norm > clip)
-    log(fmt::format("Gradient clipping: scaling down gradients (L2 norm {} > {}) by scale factor {}", number(norm),
-                    number(clip), number(static_cast<float>(clip / norm))));
+    log(fmt::format(
+        "Gradient clipping: scaling down gradients (L2 norm {} > {}) by scale factor {}",
+        number(norm), number(clip), number(static_cast<float>(clip / norm))));
 }
 
 void Solver::check_finite(float loss) const {
@@ -341,10 +366,12 @@ void Solver::check_finite(float loss) const {
         where += fmt::format("\n  {}, top \"{}\" {}", net_->describe(static_cast<int>(l)),
                              net_->blobs()[net_->layers()[l].tops[t]].name,
                              net_->recording().tops[l][t].shape().text());
-  user_error("training: the loss of iteration {} is {} (learning rate {}); loss layers:{}\n"
-             "  nothing was written; lower base_lr, set clip_gradients, or look for bad values in the data, and go on "
-             "from the last snapshot",
-             iter_, number(loss), number(rate_), where);
+  user_error(
+      "training: the loss of iteration {} is {} (learning rate {}); loss layers:{}\n"
+      "  nothing was written; lower base_lr, set clip_gradients, or look for bad values in the "
+      "data, and go on "
+      "from the last snapshot",
+      iter_, number(loss), number(rate_), where);
 }
 
 Solver::Program& Solver::program(bool debug) {
@@ -358,11 +385,13 @@ Solver::Program& Solver::program(bool debug) {
     std::vector<UpdateParam> params;
     for (size_t i = 0; i < net_->learnable().size(); ++i) {
       const NetParam& np = net_->params()[net_->learnable()[i]];
-      UpdateParam u{np.cell, {}, {}, np.lr_mult, np.decay_mult, applied_.empty() ? nullptr : applied_[i]};
+      UpdateParam u{
+          np.cell, {}, {}, np.lr_mult, np.decay_mult, applied_.empty() ? nullptr : applied_[i]};
       for (const auto& history : history_) u.history.push_back(history[i]);
       params.push_back(std::move(u));
     }
-    slot = std::make_unique<Program>(*net_, rule_, std::move(params), accumulated_, debug, options_.compile);
+    slot = std::make_unique<Program>(*net_, rule_, std::move(params), accumulated_, debug,
+                                     options_.compile);
   }
   return *slot;
 }
@@ -396,13 +425,15 @@ TestResult Solver::test(int index) {
     k = 0;
     for (size_t i = 0; i < outputs.size(); ++i)
       for (int64_t e = 0; e < outputs[i].count(); ++e, ++k)
-        result.outputs.push_back({net.blobs()[net.outputs()[i]].name, static_cast<float>(sums[k] / batches)});
+        result.outputs.push_back(
+            {net.blobs()[net.outputs()[i]].name, static_cast<float>(sums[k] / batches)});
   }
   result.loss = loss_sum / std::max(batches, 1);
   if (param_.test_compute_loss()) log("Test loss: " + number(result.loss));
   for (size_t k = 0; k < result.outputs.size(); ++k) {
     const auto& [name, mean] = result.outputs[k];
-    log(fmt::format("    Test net output #{}: {}", k, output_text(name, mean, net.blobs()[net.blob_index(name)].loss_weight)));
+    log(fmt::format("    Test net output #{}: {}", k,
+                    output_text(name, mean, net.blobs()[net.blob_index(name)].loss_weight)));
   }
   if (options_.on_test) options_.on_test(result);
   return result;

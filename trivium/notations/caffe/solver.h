@@ -1,5 +1,6 @@
-// A Caffe solver: a train net, test nets, an update rule and a schedule, run as the solver file says and
-// logged in Caffe's own lines. Every iteration is one plan: forward, backward and update together.
+// A Caffe solver: a train net, test nets, an update rule and a schedule, run as the solver file
+// says and logged in Caffe's own lines. Every iteration is one plan: forward, backward and update
+// together.
 //
 //   Solver solver(read_solver_file("lenet_solver.prototxt"), {.log = print_line});
 //   solver.solve();
@@ -38,18 +39,19 @@ struct TestResult {
 
 struct SolverOptions {
   LogSink log;
-  std::string folder;                       ///< relative paths start here; "" = working directory
-  std::function<SolverAction()> poll;       ///< asked after each update and before each test batch
+  std::string folder;                  ///< relative paths start here; "" = working directory
+  std::function<SolverAction()> poll;  ///< asked after each update and before each test batch
   std::function<void(const StepInfo&)> on_step;
   std::function<void(const TestResult&)> on_test;
-  run::Profile* profile = nullptr;          ///< times the training plan
-  bool stop_on_nan = true;                  ///< a loss that is not finite ends training with an error
+  run::Profile* profile = nullptr;  ///< times the training plan
+  bool stop_on_nan = true;          ///< a loss that is not finite ends training with an error
   compile::Options compile;
 };
 
 class Solver {
  public:
-  /// Builds train and test nets, loads `weights`, makes the histories. UserError with file and line.
+  /// Builds train and test nets, loads `weights`, makes the histories. UserError with file and
+  /// line.
   explicit Solver(const SolverFile& file, SolverOptions options = {});
   ~Solver();
 
@@ -60,8 +62,8 @@ class Solver {
   /// Learning rate at the current iteration (multistep may advance, as in Caffe).
   float rate();
 
-  /// Trains until max_iter or until asked to stop; returns false in the latter case. With `resume`, the
-  /// state file is restored first.
+  /// Trains until max_iter or until asked to stop; returns false in the latter case. With `resume`,
+  /// the state file is restored first.
   bool solve(const std::string& resume = "");
   /// `iterations` more updates. The smoothing window of average_loss starts anew.
   void step(int iterations);
@@ -69,8 +71,8 @@ class Solver {
   TestResult test(int index);
   /// Writes model and state; returns the name of the state file. Both appear whole or not at all.
   std::string snapshot();
-  /// Continues from a state file: iteration, weights, histories, and (files of Trivium) generator and data
-  /// position, so that the run goes on bit for bit.
+  /// Continues from a state file: iteration, weights, histories, and (files of Trivium) generator
+  /// and data position, so that the run goes on bit for bit.
   void restore(const std::string& state_file, bool with_data = true);
   /// Histories in slot order: all first slots, then all second ones.
   std::vector<Array> history() const;
@@ -85,8 +87,8 @@ class Solver {
   void make_train_net(const SolverFile& file);
   void make_test_nets(const SolverFile& file);
   void add_test_net(proto::NetParameter net, SourceMap lines, const std::string& source, int index);
-  std::unique_ptr<Net> build(proto::NetParameter net, const proto::NetState& wanted, proto::Phase phase,
-                             SourceMap lines, const Net* share_with);
+  std::unique_ptr<Net> build(proto::NetParameter net, const proto::NetState& wanted,
+                             proto::Phase phase, SourceMap lines, const Net* share_with);
   void load_weights(Net& net) const;
   void make_history();
   Program& program(bool debug);

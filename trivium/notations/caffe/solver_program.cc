@@ -21,7 +21,8 @@ Value sum_of(const std::vector<Value>& xs, Value (*f)(Value), Graph& graph) {
 }  // namespace
 
 Solver::Program::Program(Net& net, const UpdateRule& rule, std::vector<UpdateParam> params,
-                         const std::vector<CellRef>& accumulated, bool debug, const compile::Options& options)
+                         const std::vector<CellRef>& accumulated, bool debug,
+                         const compile::Options& options)
     : debug_(debug), recording_(net.record()), two_plans_(!accumulated.empty()) {
   Graph& graph = recording_->graph;
   const std::vector<Value> gradients = net.param_gradients(*recording_);
@@ -39,14 +40,16 @@ Solver::Program::Program(Net& net, const UpdateRule& rule, std::vector<UpdatePar
     return;
   }
   for (size_t i = 0; i < params.size(); ++i)
-    if (gradients[i].defined()) graph.assign(accumulated[i], graph.read(accumulated[i]) + gradients[i]);
+    if (gradients[i].defined())
+      graph.assign(accumulated[i], graph.read(accumulated[i]) + gradients[i]);
   prepared_ = compile::prepare(graph, {}, fetches, true, options);
   for (size_t i = 0; i < params.size(); ++i)
     params[i].gradient = gradients[i].defined() ? update_graph_.read(accumulated[i]) : Value{};
   const Value norm = rule.record(update_graph_, params);
   for (size_t i = 0; i < params.size(); ++i)
     if (gradients[i].defined())
-      update_graph_.assign(accumulated[i], ops::broadcast_to(update_graph_.constant(0.0), accumulated[i]->shape()));
+      update_graph_.assign(accumulated[i],
+                           ops::broadcast_to(update_graph_.constant(0.0), accumulated[i]->shape()));
   std::vector<Value> update_fetches;
   if (norm.defined()) {
     norm_ = 0;
@@ -55,24 +58,28 @@ Solver::Program::Program(Net& net, const UpdateRule& rule, std::vector<UpdatePar
   update_prepared_ = compile::prepare(update_graph_, {}, update_fetches, true, options);
 }
 
-void Solver::Program::fetch_forward_values(const Net& net, Recording& r, std::vector<Value>& fetches) {
+void Solver::Program::fetch_forward_values(const Net& net, Recording& r,
+                                           std::vector<Value>& fetches) {
   forward_texts_.clear();
   for (size_t l = 0; l < net.layers().size(); ++l) {
     const NetLayer& layer = net.layers()[l];
     for (size_t t = 0; t < layer.tops.size(); ++t) {
-      forward_texts_.push_back(fmt::format("    [Forward] Layer {}, top blob {} data: ", layer.name(), net.blobs()[layer.tops[t]].name));
+      forward_texts_.push_back(fmt::format("    [Forward] Layer {}, top blob {} data: ",
+                                           layer.name(), net.blobs()[layer.tops[t]].name));
       fetches.push_back(mean_abs(r.tops[l][t]));
     }
     for (int p : layer.params) {
       const NetParam& param = net.params()[p];
-      forward_texts_.push_back(fmt::format("    [Forward] Layer {}, param blob {} data: ", layer.name(),
-                                           param.name.empty() ? std::to_string(param.index) : param.name));
+      forward_texts_.push_back(
+          fmt::format("    [Forward] Layer {}, param blob {} data: ", layer.name(),
+                      param.name.empty() ? std::to_string(param.index) : param.name));
       fetches.push_back(mean_abs(r.params[p]));
     }
   }
 }
 
-void Solver::Program::record_debug(Net& net, const std::vector<UpdateParam>& params, std::vector<Value>& fetches) {
+void Solver::Program::record_debug(Net& net, const std::vector<UpdateParam>& params,
+                                   std::vector<Value>& fetches) {
   Recording& r = *recording_;
   first_forward_ = fetches.size();
   fetch_forward_values(net, r, fetches);
@@ -83,36 +90,42 @@ void Solver::Program::record_debug(Net& net, const std::vector<UpdateParam>& par
     if (!layer.needs_backward) continue;
     for (size_t b = 0; b < layer.bottoms.size(); ++b) {
       if (!layer.bottom_needs_backward[b]) continue;
-      backward_texts_.push_back(fmt::format("    [Backward] Layer {}, bottom blob {} diff: ", layer.name(), net.blobs()[layer.bottoms[b]].name));
+      backward_texts_.push_back(fmt::format("    [Backward] Layer {}, bottom blob {} diff: ",
+                                            layer.name(), net.blobs()[layer.bottoms[b]].name));
       xs.push_back(r.bottoms[l][b]);
     }
     for (int p : layer.params) {
       if (!net.params()[p].gradient) continue;
-      backward_texts_.push_back(fmt::format("    [Backward] Layer {}, param blob {} diff: ", layer.name(), net.params()[p].index));
+      backward_texts_.push_back(fmt::format(
+          "    [Backward] Layer {}, param blob {} diff: ", layer.name(), net.params()[p].index));
       xs.push_back(r.params[p]);
     }
   }
-  for (const Value& g : net.gradients(r, {}, xs)) fetches.push_back(g.defined() ? mean_abs(g) : r.graph.constant(0.0));
+  for (const Value& g : net.gradients(r, {}, xs))
+    fetches.push_back(g.defined() ? mean_abs(g) : r.graph.constant(0.0));
   first_norm_ = fetches.size();
   std::vector<Value> data, diff;
   for (const UpdateParam& p : params) {
     data.push_back(r.graph.read(p.cell));
     diff.push_back(p.gradient);
   }
-  for (auto f : {static_cast<Value (*)(Value)>(ops::abs), static_cast<Value (*)(Value)>(ops::square)}) {
+  for (auto f :
+       {static_cast<Value (*)(Value)>(ops::abs), static_cast<Value (*)(Value)>(ops::square)}) {
     fetches.push_back(sum_of(data, f, r.graph));
     fetches.push_back(sum_of(diff, f, r.graph));
   }
 }
 
-void Solver::Program::fill_scalars(const Graph& graph, const compile::Prepared& prepared, const UpdateRule& rule,
-                                   const UpdateScalars& now, run::Bindings& bindings) {
+void Solver::Program::fill_scalars(const Graph& graph, const compile::Prepared& prepared,
+                                   const UpdateRule& rule, const UpdateScalars& now,
+                                   run::Bindings& bindings) {
   bindings.scalars.resize(prepared.scalars.size());
   for (size_t i = 0; i < prepared.scalars.size(); ++i)
     bindings.scalars[i] = rule.scalar(graph.scalars()[prepared.scalars[i]].name, now);
 }
 
-float Solver::Program::run_pass(Net& net, const UpdateRule& rule, const UpdateScalars& now, run::Profile* profile) {
+float Solver::Program::run_pass(Net& net, const UpdateRule& rule, const UpdateScalars& now,
+                                run::Profile* profile) {
   net.feed(*recording_, prepared_, bindings_);
   fill_scalars(recording_->graph, prepared_, rule, now, bindings_);
   try {
@@ -123,7 +136,8 @@ float Solver::Program::run_pass(Net& net, const UpdateRule& rule, const UpdateSc
   return static_cast<float>(results_[0].item());
 }
 
-void Solver::Program::run_update(const UpdateRule& rule, const UpdateScalars& now, run::Profile* profile) {
+void Solver::Program::run_update(const UpdateRule& rule, const UpdateScalars& now,
+                                 run::Profile* profile) {
   if (!two_plans_) return;
   update_bindings_.cells = update_prepared_.cells;
   fill_scalars(update_graph_, update_prepared_, rule, now, update_bindings_);
@@ -142,15 +156,16 @@ float Solver::Program::forward_only(Net& net) {
 }
 
 std::vector<Solver::Program::Line> Solver::Program::lines(const std::vector<std::string>& texts,
-                                                          const std::vector<Array>& values, size_t first) {
+                                                          const std::vector<Array>& values,
+                                                          size_t first) {
   std::vector<Line> out;
   for (size_t i = 0; i < texts.size(); ++i) out.push_back({texts[i], values[first + i].item()});
   return out;
 }
 
 std::array<double, 4> Solver::Program::norms() const {
-  return {results_[first_norm_].item(), results_[first_norm_ + 1].item(), std::sqrt(results_[first_norm_ + 2].item()),
-          std::sqrt(results_[first_norm_ + 3].item())};
+  return {results_[first_norm_].item(), results_[first_norm_ + 1].item(),
+          std::sqrt(results_[first_norm_ + 2].item()), std::sqrt(results_[first_norm_ + 3].item())};
 }
 
 }  // namespace trivium::caffe

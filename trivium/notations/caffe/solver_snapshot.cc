@@ -1,5 +1,5 @@
-// Snapshots. The model is written first, then the state that names it; each appears whole or not at all, so
-// after a crash the newest state file always belongs to a complete model.
+// Snapshots. The model is written first, then the state that names it; each appears whole or not at
+// all, so after a crash the newest state file always belongs to a complete model.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,8 +36,8 @@ class Pieces {
 
  private:
   [[noreturn]] void broken() const {
-    user_error("{}: the part that holds random generator and data position ends at byte {} of {}", file_, at_,
-               bytes_.size());
+    user_error("{}: the part that holds random generator and data position ends at byte {} of {}",
+               file_, at_, bytes_.size());
   }
   const std::string& bytes_;
   const std::string& file_;
@@ -48,20 +48,26 @@ std::string in_folder(const std::string& folder, const std::string& path) {
   return folder.empty() || path.empty() || path[0] == '/' ? path : folder + "/" + path;
 }
 
-void save_weights(const Net& net, const std::string& path, bool hdf5, const std::vector<Array>* diffs) {
-  if (hdf5) formats::save_weights_hdf5(path, net.weights(diffs));
-  else formats::write_net(path, net.to_weights(diffs));
+void save_weights(const Net& net, const std::string& path, bool hdf5,
+                  const std::vector<Array>* diffs) {
+  if (hdf5)
+    formats::save_weights_hdf5(path, net.weights(diffs));
+  else
+    formats::write_net(path, net.to_weights(diffs));
 }
 
 }  // namespace
 
 void Solver::probe_prefix() const {
-  const std::string probe = in_folder(options_.folder, param_.snapshot_prefix()) + fmt::format(".probe.{}", getpid());
+  const std::string probe =
+      in_folder(options_.folder, param_.snapshot_prefix()) + fmt::format(".probe.{}", getpid());
   try {
     formats::write_file_atomically(probe, "");
   } catch (const EnvironmentError& e) {
-    environment_error("solver: snapshots cannot be written to snapshot_prefix \"{}\": {}\n  make the folder, or change snapshot_prefix",
-                      param_.snapshot_prefix(), e.what());
+    environment_error(
+        "solver: snapshots cannot be written to snapshot_prefix \"{}\": {}\n  make the folder, or "
+        "change snapshot_prefix",
+        param_.snapshot_prefix(), e.what());
   }
   unlink(probe.c_str());
 }
@@ -71,7 +77,8 @@ std::string Solver::snapshot_name(const char* extension) const {
 }
 
 std::string Solver::snapshot() {
-  if (param_.snapshot_prefix().empty()) user_error("snapshot: the solver has no snapshot_prefix, the start of the files' names");
+  if (param_.snapshot_prefix().empty())
+    user_error("snapshot: the solver has no snapshot_prefix, the start of the files' names");
   const bool hdf5 = param_.snapshot_format() == proto::SolverParameter::HDF5;
   const std::string model = snapshot_name(hdf5 ? ".caffemodel.h5" : ".caffemodel");
   const std::string state = snapshot_name(hdf5 ? ".solverstate.h5" : ".solverstate");
@@ -98,13 +105,16 @@ void Solver::restore(const std::string& state_file, bool with_data) {
   const formats::SolverStateFile file = formats::load_solver_state(path);
   const std::vector<Array> slots = history();
   if (file.history.size() != slots.size())
-    user_error("{}: {} history blobs expected for this net and solver type \"{}\", the file has {}; was it written by another solver?",
-               state_file, slots.size(), param_.type(), file.history.size());
+    user_error(
+        "{}: {} history blobs expected for this net and solver type \"{}\", the file has {}; was "
+        "it written by another solver?",
+        state_file, slots.size(), param_.type(), file.history.size());
   for (size_t i = 0; i < slots.size(); ++i)
     if (file.history[i].count() != slots[i].count())
-      user_error("{}: history {}: {} expected, the file has {}; is it of another net?", state_file, i, slots[i].text(),
-                 file.history[i].text());
-  if (!file.learned_net.empty()) net_->copy_trained_from(in_folder(options_.folder, file.learned_net));
+      user_error("{}: history {}: {} expected, the file has {}; is it of another net?", state_file,
+                 i, slots[i].text(), file.history[i].text());
+  if (!file.learned_net.empty())
+    net_->copy_trained_from(in_folder(options_.folder, file.learned_net));
   if (!state_file.ends_with(".h5")) log("SGDSolver: restoring history");
   for (size_t slot = 0, i = 0; slot < history_.size(); ++slot)
     for (const CellRef& cell : history_[slot]) {

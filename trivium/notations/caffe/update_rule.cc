@@ -8,13 +8,15 @@
 namespace trivium::caffe {
 namespace {
 
-const std::vector<std::string> kTypes = {"AdaDelta", "AdaGrad", "Adam", "Nesterov", "RMSProp", "SGD"};
+const std::vector<std::string> kTypes = {"AdaDelta", "AdaGrad", "Adam",
+                                         "Nesterov", "RMSProp", "SGD"};
 
 }  // namespace
 
 /// The scalar slots of one recording.
 struct UpdateRule::Slots {
-  Value rate, momentum, momentum_rest, momentum2, momentum2_rest, momentum_next, decay, delta, correction, normalise;
+  Value rate, momentum, momentum_rest, momentum2, momentum2_rest, momentum_next, decay, delta,
+      correction, normalise;
 };
 
 UpdateRule::UpdateRule(const proto::SolverParameter& solver) : solver_(solver) {
@@ -22,12 +24,15 @@ UpdateRule::UpdateRule(const proto::SolverParameter& solver) : solver_(solver) {
   if (std::find(kTypes.begin(), kTypes.end(), type) == kTypes.end()) {
     const std::string near = closest_match(type, kTypes);
     user_error("solver: unknown type \"{}\"{}; there are: {}", type,
-               near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near), fmt::join(kTypes, " "));
+               near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near),
+               fmt::join(kTypes, " "));
   }
   if ((type == "AdaGrad" || type == "RMSProp") && solver.momentum() != 0)
-    user_error("solver: {} takes no momentum, received {}; remove the field", type, solver.momentum());
+    user_error("solver: {} takes no momentum, received {}; remove the field", type,
+               solver.momentum());
   if (type == "RMSProp" && !(solver.rms_decay() >= 0 && solver.rms_decay() < 1))
-    user_error("solver: rms_decay: expected at least 0 and less than 1, received {}", solver.rms_decay());
+    user_error("solver: rms_decay: expected at least 0 and less than 1, received {}",
+               solver.rms_decay());
   const std::string& reg = solver.regularization_type();
   if (solver.weight_decay() != 0 && reg != "L1" && reg != "L2")
     user_error("solver: unknown regularization_type \"{}\"; there are: L1 L2", reg);
@@ -35,7 +40,8 @@ UpdateRule::UpdateRule(const proto::SolverParameter& solver) : solver_(solver) {
 }
 
 double UpdateRule::scalar(const std::string& name, const UpdateScalars& now) const {
-  const double m = solver_.type() == "RMSProp" ? solver_.rms_decay() : solver_.momentum(), m2 = solver_.momentum2();
+  const double m = solver_.type() == "RMSProp" ? solver_.rms_decay() : solver_.momentum(),
+               m2 = solver_.momentum2();
   if (name == "rate") return now.rate;
   if (name == "momentum") return m;
   if (name == "momentum_rest") return static_cast<float>(1) - static_cast<float>(m);
@@ -48,7 +54,8 @@ double UpdateRule::scalar(const std::string& name, const UpdateScalars& now) con
   if (name == "normalise") return 1.0 / solver_.iter_size();
   if (name == "correction") {
     const double t = now.iter + 1;
-    return std::sqrt(1 - std::pow(m2, t)) / (1 - std::pow(static_cast<double>(solver_.momentum()), t));
+    return std::sqrt(1 - std::pow(m2, t)) /
+           (1 - std::pow(static_cast<double>(solver_.momentum()), t));
   }
   internal_error("solver: no scalar \"{}\"", name);
 }
@@ -89,8 +96,8 @@ Value UpdateRule::step_of(Graph& graph, const Slots& s, const UpdateParam& p, Va
   return (rate * s.correction) * (mean / (ops::sqrt(square) + s.delta));
 }
 
-/// A parameter without a gradient (lr_mult 0) does not move, but in Caffe its weight decay still enters the
-/// histories of the adaptive solvers, which count when the parameter is trained later.
+/// A parameter without a gradient (lr_mult 0) does not move, but in Caffe its weight decay still
+/// enters the histories of the adaptive solvers, which count when the parameter is trained later.
 void UpdateRule::keep_frozen_history(Graph& graph, const Slots& s, const UpdateParam& p) const {
   const bool scaled_by_rate = solver_.type() == "SGD" || solver_.type() == "Nesterov";
   if (scaled_by_rate || solver_.weight_decay() * p.decay_mult == 0) return;

@@ -1,5 +1,6 @@
-// The six solvers as recorded arithmetic: clip, normalise, regularise, update. One call records the update of
-// all parameters; every number of the solver file is a scalar slot, so a plan serves any schedule.
+// The six solvers as recorded arithmetic: clip, normalise, regularise, update. One call records the
+// update of all parameters; every number of the solver file is a scalar slot, so a plan serves any
+// schedule.
 #pragma once
 
 #include <string>
@@ -13,7 +14,7 @@ namespace trivium::caffe {
 /// A learnable parameter as the update sees it.
 struct UpdateParam {
   CellRef cell;
-  Value gradient;  ///< undefined: the parameter stays as it is
+  Value gradient;                ///< undefined: the parameter stays as it is
   std::vector<CellRef> history;  ///< one slot, two for AdaDelta and Adam
   float lr_mult = 1, decay_mult = 1;
   CellRef applied;  ///< when set, receives what was subtracted
@@ -32,8 +33,8 @@ class UpdateRule {
 
   /// History slots per parameter: 1 or 2.
   int slots() const { return slots_; }
-  /// Records the update and the assignments of Cells and histories. Returns the global gradient norm
-  /// (rank 0) when clip_gradients is on, else an undefined Value.
+  /// Records the update and the assignments of Cells and histories. Returns the global gradient
+  /// norm (rank 0) when clip_gradients is on, else an undefined Value.
   Value record(Graph& graph, const std::vector<UpdateParam>& params) const;
   /// Value of the scalar slot `name` of the recorded graph.
   double scalar(const std::string& name, const UpdateScalars& now) const;

@@ -19,7 +19,8 @@ void eliminate_common_subexpressions(Unit& unit) {
       rw.copy(n);
       continue;
     }
-    auto [at, fresh] = seen.emplace(std::make_tuple(node.op, node.attrs.get(), std::move(inputs)), Value{});
+    auto [at, fresh] =
+        seen.emplace(std::make_tuple(node.op, node.attrs.get(), std::move(inputs)), Value{});
     if (fresh) {
       at->second = rw.copy(n);
       continue;

@@ -1,11 +1,13 @@
-// bias and relu after a matmul or convolution cost a pass over memory of their own; the kernel that has
-// just made the values applies them for nothing.
+// bias and relu after a matmul or convolution cost a pass over memory of their own; the kernel that
+// has just made the values applies them for nothing.
 #include "trivium/engine/compile/passes/passes.h"
 
 namespace trivium::compile {
 namespace {
 
-bool is_anchor(const Node& node) { return node.op->name() == "matmul" || node.op->name() == "conv"; }
+bool is_anchor(const Node& node) {
+  return node.op->name() == "matmul" || node.op->name() == "conv";
+}
 
 /// The bias operand [O] when `other` is added along the output features of anchor result `y`.
 Value as_bias(Graph& g, const Node& anchor, Value y, Value other) {
@@ -20,7 +22,8 @@ Value as_bias(Graph& g, const Node& anchor, Value y, Value other) {
   // Right-aligned position of the one axis that is not 1.
   for (int i = 0; i < s.rank(); ++i)
     if (s[i] != 1 && i + rank - s.rank() != feature_axis) return {};
-  return s.rank() == 1 ? other : g.op("reshape", {other}, {{"shape", std::vector<int64_t>{features}}});
+  return s.rank() == 1 ? other
+                       : g.op("reshape", {other}, {{"shape", std::vector<int64_t>{features}}});
 }
 
 struct Fuser {
@@ -33,7 +36,8 @@ struct Fuser {
 
   const Node& old_maker(Edge e) { return rw.from().node(e.node); }
 
-  /// add(anchor, bias) → anchor with bias. The anchor has been copied already; the copy goes unused.
+  /// add(anchor, bias) → anchor with bias. The anchor has been copied already; the copy goes
+  /// unused.
   bool fuse_bias(int n) {
     const Node& node = rw.from().node(n);
     if (node.op->name() != "add") return false;
@@ -46,7 +50,8 @@ struct Fuser {
       const Value bias = as_bias(rw.to(), anchor, y, other);
       if (!bias.defined() || rw.from().meta({n, 0}).shape != y.shape()) continue;
       rw.to().set_scope(rw.from().scope_name(old_maker(made).scope));
-      const std::vector<Value> in = {rw.to().value(anchor.inputs[0]), rw.to().value(anchor.inputs[1]), bias};
+      const std::vector<Value> in = {rw.to().value(anchor.inputs[0]),
+                                     rw.to().value(anchor.inputs[1]), bias};
       rw.map({n, 0}, rw.to().op(*anchor.op, in, *anchor.attrs));
       ++biases;
       return true;
@@ -80,7 +85,9 @@ void fuse_epilogues(Unit& unit) {
     if (!f.fuse_bias(n) && !f.fuse_relu(n)) f.rw.copy(n);
   }
   f.rw.finish();
-  if (f.biases + f.relus) unit.note(fmt::format("fuse: {} biases and {} relus joined the op before them", f.biases, f.relus));
+  if (f.biases + f.relus)
+    unit.note(
+        fmt::format("fuse: {} biases and {} relus joined the op before them", f.biases, f.relus));
 }
 
 }  // namespace trivium::compile

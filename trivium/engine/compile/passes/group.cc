@@ -1,6 +1,6 @@
-// Elementwise chains become one node: what used to be a pass over memory for every op is one pass for
-// all. A producer joins its consumer when both walk the same iteration space, nothing outside the group
-// lies between them, and the group stays small enough for one kernel.
+// Elementwise chains become one node: what used to be a pass over memory for every op is one pass
+// for all. A producer joins its consumer when both walk the same iteration space, nothing outside
+// the group lies between them, and the group stays small enough for one kernel.
 #include <algorithm>
 #include <numeric>
 
@@ -71,12 +71,14 @@ class Grouper {
       Group& group = groups_[c];
       if (group.kind != kind || !(group.space == space)) continue;
       if (!fits(group, n)) {
-        unit_.note(fmt::format("fuse stops at node {} ({}): the group has its most operands or instructions", n,
-                               g_.node(n).op->name()));
+        unit_.note(fmt::format(
+            "fuse stops at node {} ({}): the group has its most operands or instructions", n,
+            g_.node(n).op->name()));
         continue;
       }
       if (blocked(c, n)) {
-        unit_.note(fmt::format("fuse stops at node {} ({}): another op lies between", n, g_.node(n).op->name()));
+        unit_.note(fmt::format("fuse stops at node {} ({}): another op lies between", n,
+                               g_.node(n).op->name()));
         continue;
       }
       group.nodes.push_back(n);
@@ -92,7 +94,8 @@ class Grouper {
   void merge_others(const std::vector<int>& candidates, int into) {
     for (int c : candidates) {
       if (c == into || groups_[c].nodes.empty()) continue;
-      if (groups_[c].kind != groups_[into].kind || !(groups_[c].space == groups_[into].space)) continue;
+      if (groups_[c].kind != groups_[into].kind || !(groups_[c].space == groups_[into].space))
+        continue;
       Group joined = groups_[into];
       joined.nodes.insert(joined.nodes.end(), groups_[c].nodes.begin(), groups_[c].nodes.end());
       std::sort(joined.nodes.begin(), joined.nodes.end());
@@ -138,8 +141,8 @@ class Grouper {
     return false;
   }
 
-  /// Whether an operand of n outside group c depends on a member of c (n would then have to run both
-  /// before and after it). Other groups count as single nodes.
+  /// Whether an operand of n outside group c depends on a member of c (n would then have to run
+  /// both before and after it). Other groups count as single nodes.
   bool blocked(int c, int n) {
     Group bigger = groups_[c];
     bigger.nodes.push_back(n);
@@ -169,7 +172,8 @@ class Grouper {
         return false;
       };
       // Another group runs as a whole, so everything any of its members reads comes first.
-      if (group_of_[at] >= 0 && !groups_[group_of_[at]].nodes.empty() && groups_[group_of_[at]].nodes[0] != group.nodes[0]) {
+      if (group_of_[at] >= 0 && !groups_[group_of_[at]].nodes.empty() &&
+          groups_[group_of_[at]].nodes[0] != group.nodes[0]) {
         for (int m : groups_[group_of_[at]].nodes) {
           seen[m] = 1;
           if (look(m)) return true;
@@ -208,7 +212,8 @@ class Grouper {
             stack.push_back(e.node);
             ready = false;
           }
-      if (stack.size() > 4u * g_.size() + 16) internal_error("pass fuse: cycle through node {} ({})", n, g_.node(n).op->name());
+      if (stack.size() > 4u * g_.size() + 16)
+        internal_error("pass fuse: cycle through node {} ({})", n, g_.node(n).op->name());
       if (!ready) continue;
       stack.pop_back();
       if (members.size() == 1)
@@ -228,7 +233,8 @@ class Grouper {
       for (const Edge& e : g_.node(m).inputs) {
         if (inside[e.node] || operand_at.count(e) || constant_at.count(e)) continue;
         const Node& maker = g_.node(e.node);
-        if (maker.op->name() == "constant" && g_.meta(e).shape.rank() == 0 && is_floating(g_.meta(e).dtype)) {
+        if (maker.op->name() == "constant" && g_.meta(e).shape.rank() == 0 &&
+            is_floating(g_.meta(e).dtype)) {
           constant_at[e] = static_cast<int>(constants.size());
           constants.push_back(g_.constants()[maker.literal].at(0));
         } else {
@@ -252,10 +258,13 @@ class Grouper {
     for (const Edge& e : operands) in.push_back(rw_.at(e));
     rw_.to().set_scope(g_.scope_name(g_.node(group.nodes.back()).scope));
     const Value v = rw_.to().op("elementwise_group", in, code.to_attrs());
-    if (!(v.shape() == group.space)) internal_error("pass fuse: group of shape {} became {}", group.space.text(), v.shape().text());
-    for (size_t o = 0; o < outputs.size(); ++o) rw_.map({outputs[o], 0}, rw_.to().output_of(v, static_cast<int>(o)));
-    unit_.note(fmt::format("fuse: {} elementwise ops are one step with {} operands and {} results", group.nodes.size(),
-                           operands.size(), outputs.size()));
+    if (!(v.shape() == group.space))
+      internal_error("pass fuse: group of shape {} became {}", group.space.text(),
+                     v.shape().text());
+    for (size_t o = 0; o < outputs.size(); ++o)
+      rw_.map({outputs[o], 0}, rw_.to().output_of(v, static_cast<int>(o)));
+    unit_.note(fmt::format("fuse: {} elementwise ops are one step with {} operands and {} results",
+                           group.nodes.size(), operands.size(), outputs.size()));
   }
 
   /// Appends the instructions of node m; returns the register of its result.

@@ -5,8 +5,9 @@
 
 namespace trivium::compile {
 
-/// Canonical order of commutative operands, identities dropped, reshape chains joined, exact algebra
-/// (x*1, x/1, x-0), constants folded, broadcasts of operands left to the elementwise op that reads them.
+/// Canonical order of commutative operands, identities dropped, reshape chains joined, exact
+/// algebra (x*1, x/1, x-0), constants folded, broadcasts of operands left to the elementwise op
+/// that reads them.
 void simplify(Unit& unit);
 /// Equal nodes become one (not random ones).
 void eliminate_common_subexpressions(Unit& unit);

@@ -7,7 +7,8 @@
 namespace trivium::compile {
 namespace {
 
-constexpr int64_t kFoldLimit = 4096;  // elements: larger literals cost more memory than they save time
+constexpr int64_t kFoldLimit =
+    4096;  // elements: larger literals cost more memory than they save time
 
 struct Simplifier {
   Unit& unit;
@@ -31,9 +32,12 @@ struct Simplifier {
     return a.at(0);
   }
 
-  bool same_meta(Value a, const ValueMeta& m) { return a.shape() == m.shape && a.dtype() == m.dtype; }
+  bool same_meta(Value a, const ValueMeta& m) {
+    return a.shape() == m.shape && a.dtype() == m.dtype;
+  }
 
-  /// An operand that was broadcast by a node of its own is read directly: the op broadcasts by itself.
+  /// An operand that was broadcast by a node of its own is read directly: the op broadcasts by
+  /// itself.
   void strip_broadcasts(const Node& node, const ValueMeta& out, std::vector<Value>& in) {
     if (!node.op->scalar()) return;
     for (size_t i = 0; i < in.size(); ++i) {
@@ -50,7 +54,8 @@ struct Simplifier {
   Value shortcut(const Node& node, const ValueMeta& out, const std::vector<Value>& in) {
     const std::string& op = node.op->name();
     if (op == "stop_gradient" || op == "copy") return in[0];
-    if ((op == "reshape" || op == "broadcast_to" || op == "cast" || op == "sum_to") && same_meta(in[0], out))
+    if ((op == "reshape" || op == "broadcast_to" || op == "cast" || op == "sum_to") &&
+        same_meta(in[0], out))
       return in[0];
     if (op == "permute") {
       const auto& perm = node.attrs->integers("perm");
@@ -78,7 +83,8 @@ struct Simplifier {
     if (op == "permute" && is_op(in[0], "permute")) {
       const Node& first = made_by(in[0]);
       std::vector<int64_t> joined;
-      for (int64_t p : node.attrs->integers("perm")) joined.push_back(first.attrs->integers("perm")[p]);
+      for (int64_t p : node.attrs->integers("perm"))
+        joined.push_back(first.attrs->integers("perm")[p]);
       const Value source = rw.to().value(first.inputs[0]);
       if (std::is_sorted(joined.begin(), joined.end())) return source;
       return rw.to().op("permute", {source}, {{"perm", joined}});
@@ -110,7 +116,8 @@ struct Simplifier {
     std::vector<Value> in = rw.inputs_of(n);
     rw.to().set_scope(rw.from().scope_name(node.scope));
     strip_broadcasts(node, out, in);
-    if (node.op->is_commutative() && in.size() == 2 && in[1].node < in[0].node) std::swap(in[0], in[1]);
+    if (node.op->is_commutative() && in.size() == 2 && in[1].node < in[0].node)
+      std::swap(in[0], in[1]);
     Value v = shortcut(node, out, in);
     if (!v.defined()) v = join_views(node, in);
     if (!v.defined()) v = fold(node, out, in);
@@ -131,7 +138,8 @@ void simplify(Unit& unit) {
   for (int n = 0; n < s.rw.from().size(); ++n)
     if (s.rw.needed(n) && !s.rw.is_leaf(n)) s.visit(n);
   s.rw.finish();
-  if (s.changed) unit.note(fmt::format("simplify: {} nodes replaced by what they equal", s.changed));
+  if (s.changed)
+    unit.note(fmt::format("simplify: {} nodes replaced by what they equal", s.changed));
 }
 
 }  // namespace trivium::compile
