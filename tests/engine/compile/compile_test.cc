@@ -200,6 +200,16 @@ TEST_F(Compile, ABindingThatDoesNotFitSaysWhich) {
   }
 }
 
+TEST_F(Compile, ExactNumericsLeaveWinogradOut) {
+  Graph g;
+  const Value x = g.input("x", {16, 64, 56, 56}), w = g.input("w", {64, 64, 3, 3});
+  const Value y = ops::conv(x, w, {{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1});
+  Options exact;
+  exact.numerics = Numerics::exact;
+  EXPECT_NE(plan_text(*prepare(g, {}, {y}).plan).find("winograd"), std::string::npos);
+  EXPECT_EQ(plan_text(*prepare(g, {}, {y}, true, exact).plan).find("winograd"), std::string::npos);
+}
+
 TEST_F(Compile, ExplainShowsStepsAndMemory) {
   Graph g;
   const Value x = g.input("x", {2, 3});
