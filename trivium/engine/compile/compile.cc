@@ -13,6 +13,7 @@
 #include "trivium/engine/core/log.h"
 #include "trivium/engine/core/parallel.h"
 #include "trivium/engine/graph/text.h"
+#include "trivium/engine/graph/verify.h"
 
 namespace trivium::compile {
 namespace {
@@ -106,6 +107,7 @@ void run_pass(const NamedPass& pass, Unit& unit) {
   const std::string before = to_text(*unit.graph);
   try {
     pass.run(unit);
+    verify(*unit.graph);
   } catch (const InternalError& e) {
     const std::string file = fmt::format("trivium-{}.txt", pass.name);
     const bool saved = static_cast<bool>(std::ofstream(file) << before << std::flush);
