@@ -127,29 +127,31 @@ void product_columns(const Product& p) {
   const int vector = vector_lanes(p.lanes);
   const std::vector<GroupSet> sets = group_sets(p, vector);
   const int widest = sets.back().count;
-  const int64_t most = fc_max_outputs(widest);
+  // More rows of a tile than 8 would not keep their addresses in registers.
+  const int64_t most = std::min<int64_t>(fc_max_outputs(widest), 8);
   const bool big = p.outputs * p.depth > kBigWeights;
   const double work = double(p.batch) * p.outputs * p.depth / vector;
   const int64_t units = ceil_div(p.outputs, 16);
   const int64_t chunks =
       std::clamp<int64_t>(static_cast<int64_t>(work / 20e3), 1, std::min<int64_t>(units, 16));
-  const int64_t rows = big ? 32 : 64;
+  const int64_t rows = 64;
   parallel_chunks(chunks, [&](int64_t chunk) {
     Range range = piece(units, chunks, chunk);
     range = {range.begin * 16, std::min(range.end * 16, p.outputs)};
     std::vector<Range> tiles = even_pieces(range.size(), most);
-    if (widest == 1 && most == 16) {
+    if (widest == 1 && most == 8) {  // two tiles a cache line
       for (size_t i = 0; i < tiles.size(); ++i) {
-        tiles[i] = {int64_t(i) * 16, std::min<int64_t>(int64_t(i) * 16 + 16, range.size())};
+        tiles[i] = {int64_t(i) * 8, std::min<int64_t>(int64_t(i) * 8 + 8, range.size())};
       }
     }
     for (const Range& depth : even_pieces(p.depth, rows)) {
       for (const GroupSet& set : sets) {
         for (const Range& tile : tiles) {
           const Range at{range.begin + tile.begin, range.begin + tile.end};
-          if (big) {
-            for (int64_t k = depth.begin; k < depth.end; ++k) {
-              __builtin_prefetch(p.w + k * p.outputs + at.begin + 64);
+          if (big && tile.begin % 16 == 0) {  // the same line of the next rows, into L2
+            const int64_t end = std::min(depth.end + depth.size(), p.depth);
+            for (int64_t k = depth.end; k < end; ++k) {
+              __builtin_prefetch(p.w + k * p.outputs + at.begin, 0, 2);
             }
           }
           run_tile(p, set, p.w, 1, p.outputs, at, depth, 0);

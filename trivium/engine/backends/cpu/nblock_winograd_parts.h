@@ -62,8 +62,8 @@ struct InputJob {
   int lanes, vector;
   int64_t ahead;  // floats from a pixel to the one that is needed next of its kind, to prefetch
 };
-inline void transform_tiles(const InputJob& job, WinogradFn run, Range tiles, Range channels, float* to,
-                     int64_t point_step, int64_t channel_stride) {
+inline void transform_tiles(const InputJob& job, WinogradFn run, Range tiles, Range channels,
+                            float* to, int64_t point_step, int64_t channel_stride) {
   WinogradTile t{};
   t.row_stride = job.w * job.lanes;
   t.col_stride = job.lanes;

@@ -46,8 +46,7 @@ Gradient plan_gradient(const Problem& p, int64_t batch) {
   g.lanes = lane_groups(batch, p.lanes, g.vector);
   const int64_t in_cost = filled(p.in_channels) * p.out_channels;
   const int64_t out_cost = filled(p.out_channels) * p.in_channels;
-  g.out_vectors =
-      out_cost < in_cost || (out_cost == in_cost && p.out_channels < p.in_channels);
+  g.out_vectors = out_cost < in_cost || (out_cost == in_cost && p.out_channels < p.in_channels);
   g.row_channels = g.out_vectors ? p.in_channels : p.out_channels;
   g.vector_channels = g.out_vectors ? p.out_channels : p.in_channels;
   g.width = filled(g.vector_channels);
@@ -128,8 +127,8 @@ void for_tiles(const Gradient& g, Range units, int64_t most, Body&& body) {
 }
 
 // rows[point][channel][item]
-void transform_rows(const Gradient& g, Range units, Range channels, const float* x,
-                    const float* dy, float* rows) {
+void transform_rows(const Gradient& g, Range units, Range channels, const float* x, const float* dy,
+                    float* rows) {
   const WinogradFns fns = winograd_fns(g.vector, g.p.kernel);
   const bool is_dy = !g.out_vectors;
   for_tiles(g, units, units.size(), [&](int64_t group, Range tiles, int64_t item) {
@@ -274,7 +273,8 @@ void winograd_backward_weights(const ConvShape& s, const float* x, const float* 
       transform_sweep(g, units, group_x, group_dy, b);
       multiply_sweep(g, units.size() * g.vector, units.begin == 0, b);
     }
-    store_gradient(g, b.sums, dw + group * p.out_channels * p.in_channels * s.kernel_h * s.kernel_w);
+    store_gradient(g, b.sums,
+                   dw + group * p.out_channels * p.in_channels * s.kernel_h * s.kernel_w);
     if (db) bias_gradient(g, group_dy, db + group * p.out_channels);
   }
 }
