@@ -48,8 +48,8 @@ struct TrainingReport {
 /// match its size.
 std::string render_report(const TrainingReport& report);
 
-/// Writes render_report to `path`, whole or not at all. EnvironmentError naming the file when it cannot
-/// be written.
+/// Writes render_report to `path`, whole or not at all. EnvironmentError naming the file when it
+/// cannot be written.
 void write_report(const std::string& path, const TrainingReport& report);
 
 }  // namespace trivium::tools

@@ -1,5 +1,5 @@
-// Runs a fuzz target on every file of the folders given, in the order of their names: what the fuzzer
-// once found stays found, without clang.
+// Runs a fuzz target on every file of the folders given, in the order of their names: what the
+// fuzzer once found stays found, without clang.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -21,7 +21,8 @@ int main(int argc, char** argv) {
     std::printf("%s\n", file.filename().c_str());
     std::fflush(stdout);  // a crash must leave the name behind
     std::ifstream in(file, std::ios::binary);
-    const std::vector<char> bytes((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    const std::vector<char> bytes((std::istreambuf_iterator<char>(in)),
+                                  std::istreambuf_iterator<char>());
     LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
   }
   if (files.empty()) std::fprintf(stderr, "no file in the corpus\n");

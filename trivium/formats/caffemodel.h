@@ -1,10 +1,10 @@
 // Caffe's weight and snapshot files, in both of their forms: Protocol Buffers (.caffemodel,
 // .solverstate, .binaryproto) and HDF5 (.caffemodel.h5, .solverstate.h5).
 //
-// In HDF5 a layer is the group /data/<name>. Names that cannot be a group, or that come twice (Caffe
-// dies on both), are escaped: "%" is written %25, "/" is %2F, a name of one or two dots has its
-// first dot as %2E, the empty name is %00, and the second, third … layer of a name has %~2, %~3 …
-// behind it. Every other name is written as it is, so usual files are Caffe's own. Reading undoes
+// In HDF5 a layer is the group /data/<name>. Names that cannot be a group, or that come twice
+// (Caffe dies on both), are escaped: "%" is written %25, "/" is %2F, a name of one or two dots has
+// its first dot as %2E, the empty name is %00, and the second, third … layer of a name has %~2, %~3
+// … behind it. Every other name is written as it is, so usual files are Caffe's own. Reading undoes
 // this; other percent signs are taken as they are.
 #pragma once
 

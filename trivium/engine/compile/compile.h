@@ -1,5 +1,6 @@
-// prepare: the first half of the narrow waist. A recorded graph and what is wanted of it become a Plan.
-// Equal structure gives the same Plan object; contents of inputs, scalars and Cells never matter.
+// prepare: the first half of the narrow waist. A recorded graph and what is wanted of it become a
+// Plan. Equal structure gives the same Plan object; contents of inputs, scalars and Cells never
+// matter.
 #pragma once
 
 #include <memory>
@@ -11,30 +12,33 @@
 
 namespace trivium::compile {
 
-/// exact: no algorithm that changes the order of a convolution's arithmetic (Winograd); standard: Winograd
-/// where it pays, errors of a few 1e-6 relative; fast: the same as standard on CPUs.
+/// exact: no algorithm that changes the order of a convolution's arithmetic (Winograd); standard:
+/// Winograd where it pays, errors of a few 1e-6 relative; fast: the same as standard on CPUs.
 enum class Numerics { exact, standard, fast };
 
 struct Options {
   std::string backend = "cpu";
   Numerics numerics = Numerics::standard;
-  int threads = 0;         // 0: trivium::threads()
-  std::string disable;     // passes to leave out, comma separated ("fuse,layout"); TRIVIUM_DISABLE adds to it
+  int threads = 0;  // 0: trivium::threads()
+  std::string
+      disable;  // passes to leave out, comma separated ("fuse,layout"); TRIVIUM_DISABLE adds to it
 };
 
 /// A plan together with the graph's own leaves in the plan's slot order.
 struct Prepared {
   std::shared_ptr<const run::Plan> plan;
-  std::vector<int> inputs;        // plan input slot → index into Graph::inputs()
-  std::vector<int> scalars;       // plan scalar slot → index into Graph::scalars()
-  std::vector<CellRef> cells;     // plan cell slot → Cell
+  std::vector<int> inputs;     // plan input slot → index into Graph::inputs()
+  std::vector<int> scalars;    // plan scalar slot → index into Graph::scalars()
+  std::vector<CellRef> cells;  // plan cell slot → Cell
 };
 
-/// Plans the part of `graph` that `fetches` and, when `commit` is true, all assigned Cells need. Values
-/// in `feeds` become inputs (after Graph::inputs() in slot numbering: index = inputs().size() + i).
-/// UserError when the graph is at fault; InternalError naming the pass (graph saved beside) when we are.
-Prepared prepare(const Graph& graph, const std::vector<Value>& feeds, const std::vector<Value>& fetches,
-                 bool commit = true, const Options& options = {});
+/// Plans the part of `graph` that `fetches` and, when `commit` is true, all assigned Cells need.
+/// Values in `feeds` become inputs (after Graph::inputs() in slot numbering: index =
+/// inputs().size() + i). UserError when the graph is at fault; InternalError naming the pass (graph
+/// saved beside) when we are.
+Prepared prepare(const Graph& graph, const std::vector<Value>& feeds,
+                 const std::vector<Value>& fetches, bool commit = true,
+                 const Options& options = {});
 
 /// Plans built, found and evicted so far in this process: tests assert steady state builds none.
 struct CacheCounters {

@@ -53,7 +53,9 @@ class Array {
   template <typename T>
   static Array from(const std::vector<T>& values, Shape shape);
   template <typename T>
-  static Array scalar(T value) { return from(std::vector<T>{value}, Shape{}); }
+  static Array scalar(T value) {
+    return from(std::vector<T>{value}, Shape{});
+  }
 
   bool defined() const { return buffer_ != nullptr; }
   const Shape& shape() const { return shape_; }
@@ -68,7 +70,9 @@ class Array {
     return static_cast<T*>(raw());
   }
   template <typename T>
-  std::span<T> span() const { return {data<T>(), static_cast<size_t>(count())}; }
+  std::span<T> span() const {
+    return {data<T>(), static_cast<size_t>(count())};
+  }
 
   /// Same memory under another shape of equal count; UserError otherwise.
   Array reshaped(Shape shape) const;
@@ -96,7 +100,8 @@ class Array {
 template <typename T>
 Array Array::from(const std::vector<T>& values, Shape shape) {
   if (static_cast<int64_t>(values.size()) != shape.count())
-    user_error("Array::from: {} values given, shape {} holds {}", values.size(), shape.text(), shape.count());
+    user_error("Array::from: {} values given, shape {} holds {}", values.size(), shape.text(),
+               shape.count());
   Array a(shape, dtype_of<T>);
   std::copy(values.begin(), values.end(), a.data<T>());
   return a;

@@ -30,7 +30,9 @@ class Attrs {
   const std::vector<int64_t>& integers(const std::string& name) const;
   const std::vector<double>& reals(const std::string& name) const;
 
-  const std::vector<std::pair<std::string, AttrValue>>& items() const { return items_; }  // sorted by name
+  const std::vector<std::pair<std::string, AttrValue>>& items() const {
+    return items_;
+  }  // sorted by name
   bool empty() const { return items_.empty(); }
   uint64_t hash() const;
   /// "axis=1, strides=[2, 2]"; doubles print so that they parse back to the same bits.

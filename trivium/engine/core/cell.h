@@ -1,5 +1,6 @@
-// Cell: a mutable place (parameter, optimizer slot, running statistic, generator state). A graph reads
-// and assigns Cells; a plan updates them in place. Its memory stays where it is for the Cell's life.
+// Cell: a mutable place (parameter, optimizer slot, running statistic, generator state). A graph
+// reads and assigns Cells; a plan updates them in place. Its memory stays where it is for the
+// Cell's life.
 #pragma once
 
 #include <memory>

@@ -9,7 +9,8 @@ namespace trivium::log {
 
 enum class Topic { record, plan, kernel, memory };
 
-/// True when the topic is named in TRIVIUM_LOG (or "all" is). Ask before formatting costly arguments.
+/// True when the topic is named in TRIVIUM_LOG (or "all" is). Ask before formatting costly
+/// arguments.
 bool enabled(Topic topic);
 void write(Topic topic, std::string_view line);
 

@@ -7,7 +7,8 @@
 
 namespace trivium {
 
-/// Threads used by parallel_for (1..64). Default: the cores this process may run on, or TRIVIUM_THREADS.
+/// Threads used by parallel_for (1..64). Default: the cores this process may run on, or
+/// TRIVIUM_THREADS.
 int threads();
 void set_threads(int count);
 
@@ -16,9 +17,9 @@ using ChunkFn = void (*)(void* context, int64_t chunk);
 void run_chunks(int64_t chunks, void* context, ChunkFn fn);
 }  // namespace detail
 
-/// Calls body(chunk) for chunk = 0 … chunks-1, each exactly once, in any order, on the team. Runs in
-/// place when there is one chunk or one thread, or when already inside a parallel region. An exception
-/// in a chunk is rethrown here after all chunks have ended.
+/// Calls body(chunk) for chunk = 0 … chunks-1, each exactly once, in any order, on the team. Runs
+/// in place when there is one chunk or one thread, or when already inside a parallel region. An
+/// exception in a chunk is rethrown here after all chunks have ended.
 template <typename Body>
 void parallel_chunks(int64_t chunks, Body&& body) {
   detail::run_chunks(chunks, &body, [](void* context, int64_t chunk) {

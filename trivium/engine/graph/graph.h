@@ -1,5 +1,6 @@
-// The one IR. A Graph is an append-only list of Nodes in topological order; a Value names one output of
-// one Node. Notations record into it, gradients are recorded into it, the compiler reads it.
+// The one IR. A Graph is an append-only list of Nodes in topological order; a Value names one
+// output of one Node. Notations record into it, gradients are recorded into it, the compiler reads
+// it.
 #pragma once
 
 #include <array>
@@ -53,8 +54,9 @@ struct Node {
   std::shared_ptr<const Attrs> attrs;  // complete: defaults filled in
   int32_t first_meta = 0;              // outputs are metas [first_meta, first_meta + outputs)
   int32_t outputs = 1;
-  int32_t scope = 0;    // Graph::scope_name(scope): layer or module, for messages and profiles only
-  int32_t literal = -1;  // leaf payload: index into inputs, scalars, constants or cells of the graph
+  int32_t scope = 0;  // Graph::scope_name(scope): layer or module, for messages and profiles only
+  int32_t literal =
+      -1;  // leaf payload: index into inputs, scalars, constants or cells of the graph
 };
 
 class Graph {
@@ -65,14 +67,16 @@ class Graph {
 
   // Leaves. Inputs and scalars are bound at every run, by position in recording order.
   Value input(const std::string& name, Shape shape, DType dtype = DType::f32);
-  /// A rank-0 slot filled at run time (learning rate, momentum, dropout ratio, …): never looked at by the compiler.
+  /// A rank-0 slot filled at run time (learning rate, momentum, dropout ratio, …): never looked at
+  /// by the compiler.
   Value scalar(const std::string& name, DType dtype = DType::f32);
   /// A literal known for ever; its bytes are part of the plan's key, so keep it small.
   Value constant(const Array& value);
   Value constant(double value, DType dtype = DType::f32, Shape shape = {});
   /// Current Value of a Cell in this graph (its content at the start of the run until assigned).
   Value read(const CellRef& cell);
-  /// Rebinds the Cell: it holds `value` when the run has ended, and for reads recorded from here on.
+  /// Rebinds the Cell: it holds `value` when the run has ended, and for reads recorded from here
+  /// on.
   void assign(const CellRef& cell, Value value);
 
   /// Records an op after checking shapes and dtypes; returns its first output.
@@ -113,7 +117,8 @@ class Graph {
   int cell_index(const CellRef& cell);
 
   std::vector<Node> nodes_;
-  std::deque<ValueMeta> metas_;  // a deque, so that Value::shape() stays valid while ops are recorded
+  std::deque<ValueMeta>
+      metas_;  // a deque, so that Value::shape() stays valid while ops are recorded
   std::vector<NamedLeaf> inputs_, scalars_;
   std::vector<Array> constants_;
   std::vector<CellState> cells_;

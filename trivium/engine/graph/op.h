@@ -1,5 +1,6 @@
-// What an op is: one record that holds its meaning and every rule derived from it. The verifier, the
-// gradients, the interpreter, the fuser, the documents and the generic tests all read this record.
+// What an op is: one record that holds its meaning and every rule derived from it. The verifier,
+// the gradients, the interpreter, the fuser, the documents and the generic tests all read this
+// record.
 #pragma once
 
 #include <functional>
@@ -27,7 +28,8 @@ class InferCtx {
   int axis(const std::string& name) const;
   void output(Shape shape, DType dtype) { outputs_.push_back({shape, dtype}); }
   const std::vector<ValueMeta>& outputs() const { return outputs_; }
-  /// Throws UserError "<op>: <message>", then a line of operands, attributes and the rule, then the scope.
+  /// Throws UserError "<op>: <message>", then a line of operands, attributes and the rule, then the
+  /// scope.
   [[noreturn]] void fail(const std::string& message, const std::string& rule = "") const;
   void require(bool ok, const std::string& message, const std::string& rule = "") const {
     if (!ok) fail(message, rule);
@@ -87,7 +89,8 @@ struct SampleInput {
   enum Range { any, positive, unit, distinct, integers, booleans, bytes } range = any;
   DType dtype = DType::f32;
   int64_t limit = 0;  // integers: values 0 … limit-1
-  SampleInput(std::initializer_list<int64_t> dims, Range r = any, DType d = DType::f32, int64_t l = 0)
+  SampleInput(std::initializer_list<int64_t> dims, Range r = any, DType d = DType::f32,
+              int64_t l = 0)
       : shape(dims), range(r), dtype(d), limit(l) {}
 };
 struct Sample {
@@ -121,47 +124,113 @@ class OpDef {
   /// Rewrites a composite into smaller ops; returns one Value per output.
   using Decompose =
       std::function<std::vector<Value>(Graph&, std::span<const Value> inputs, const Attrs& attrs)>;
-  using CostFn = std::function<Cost(std::span<const ValueMeta> in, std::span<const ValueMeta> out, const Attrs&)>;
+  using CostFn = std::function<Cost(std::span<const ValueMeta> in, std::span<const ValueMeta> out,
+                                    const Attrs&)>;
 
   explicit OpDef(std::string name) : name_(std::move(name)) {}
 
   // Writing the record.
-  OpDef& summary(std::string text) { summary_ = std::move(text); return *this; }
-  OpDef& formula(std::string text) { formula_ = std::move(text); return *this; }
-  OpDef& input(std::string name, std::string doc) { inputs_.push_back({name, doc}); return *this; }
-  OpDef& optional_input(std::string name, std::string doc) { inputs_.push_back({name, doc, true}); return *this; }
-  OpDef& variadic_input(std::string name, std::string doc) { inputs_.push_back({name, doc, false, true}); return *this; }
-  OpDef& output(std::string name, std::string doc) { outputs_.push_back({name, doc}); return *this; }
+  OpDef& summary(std::string text) {
+    summary_ = std::move(text);
+    return *this;
+  }
+  OpDef& formula(std::string text) {
+    formula_ = std::move(text);
+    return *this;
+  }
+  OpDef& input(std::string name, std::string doc) {
+    inputs_.push_back({name, doc});
+    return *this;
+  }
+  OpDef& optional_input(std::string name, std::string doc) {
+    inputs_.push_back({name, doc, true});
+    return *this;
+  }
+  OpDef& variadic_input(std::string name, std::string doc) {
+    inputs_.push_back({name, doc, false, true});
+    return *this;
+  }
+  OpDef& output(std::string name, std::string doc) {
+    outputs_.push_back({name, doc});
+    return *this;
+  }
   OpDef& attr(std::string name, AttrValue fallback, std::string doc) {
     attrs_.push_back({name, fallback, fallback, doc});
     return *this;
   }
-  OpDef& attr(std::string name, const char* fallback, std::string doc) { return attr(name, AttrValue(std::string(fallback)), doc); }
-  OpDef& attr(std::string name, int fallback, std::string doc) { return attr(name, AttrValue(int64_t{fallback}), doc); }
+  OpDef& attr(std::string name, const char* fallback, std::string doc) {
+    return attr(name, AttrValue(std::string(fallback)), doc);
+  }
+  OpDef& attr(std::string name, int fallback, std::string doc) {
+    return attr(name, AttrValue(int64_t{fallback}), doc);
+  }
   OpDef& required_attr(std::string name, AttrValue type, std::string doc) {
     attrs_.push_back({name, std::nullopt, type, doc});
     return *this;
   }
-  OpDef& infer(Infer fn) { infer_ = std::move(fn); return *this; }
-  OpDef& gradient(Gradient fn) { gradient_ = std::move(fn); return *this; }
+  OpDef& infer(Infer fn) {
+    infer_ = std::move(fn);
+    return *this;
+  }
+  OpDef& gradient(Gradient fn) {
+    gradient_ = std::move(fn);
+    return *this;
+  }
   /// Says why there is none; asking for one is then a UserError with this reason.
-  OpDef& not_differentiable(std::string reason) { no_gradient_ = std::move(reason); return *this; }
-  OpDef& reference(Reference fn) { reference_ = std::move(fn); return *this; }
-  OpDef& decompose(Decompose fn) { decompose_ = std::move(fn); return *this; }
-  /// The op is applied element by element with NumPy broadcasting: gives the fuser its opcode, and sets
-  /// shape rule and reference from it.
-  OpDef& elementwise(ScalarOp opcode) { scalar_ = opcode; return *this; }
-  OpDef& commutative() { commutative_ = true; return *this; }
+  OpDef& not_differentiable(std::string reason) {
+    no_gradient_ = std::move(reason);
+    return *this;
+  }
+  OpDef& reference(Reference fn) {
+    reference_ = std::move(fn);
+    return *this;
+  }
+  OpDef& decompose(Decompose fn) {
+    decompose_ = std::move(fn);
+    return *this;
+  }
+  /// The op is applied element by element with NumPy broadcasting: gives the fuser its opcode, and
+  /// sets shape rule and reference from it.
+  OpDef& elementwise(ScalarOp opcode) {
+    scalar_ = opcode;
+    return *this;
+  }
+  OpDef& commutative() {
+    commutative_ = true;
+    return *this;
+  }
   /// Output 0 is input 0's memory under another shape.
-  OpDef& view() { view_ = true; return *this; }
-  OpDef& effect(Effect effect) { effect_ = effect; return *this; }
+  OpDef& view() {
+    view_ = true;
+    return *this;
+  }
+  OpDef& effect(Effect effect) {
+    effect_ = effect;
+    return *this;
+  }
   /// Output `out` may be written over input `in` when that dies here.
-  OpDef& in_place(int in, int out = 0) { in_place_.push_back({in, out}); return *this; }
-  OpDef& cost(CostFn fn) { cost_ = std::move(fn); return *this; }
-  OpDef& sample(Sample s) { samples_.push_back(std::move(s)); return *this; }
-  OpDef& samples(std::vector<Sample> s) { samples_ = std::move(s); return *this; }
-  /// Where a finite-difference check makes no sense although a gradient exists (kinks, integer inputs): why.
-  OpDef& skip_difference_check(std::string reason) { no_difference_ = std::move(reason); return *this; }
+  OpDef& in_place(int in, int out = 0) {
+    in_place_.push_back({in, out});
+    return *this;
+  }
+  OpDef& cost(CostFn fn) {
+    cost_ = std::move(fn);
+    return *this;
+  }
+  OpDef& sample(Sample s) {
+    samples_.push_back(std::move(s));
+    return *this;
+  }
+  OpDef& samples(std::vector<Sample> s) {
+    samples_ = std::move(s);
+    return *this;
+  }
+  /// Where a finite-difference check makes no sense although a gradient exists (kinks, integer
+  /// inputs): why.
+  OpDef& skip_difference_check(std::string reason) {
+    no_difference_ = std::move(reason);
+    return *this;
+  }
 
   // Reading it.
   const std::string& name() const { return name_; }
@@ -215,8 +284,8 @@ class OpRegistry {
   std::map<std::string, OpDef*, std::less<>> by_name_;
 };
 
-/// Fills in defaults and checks names and types of attributes. Equal results are the same object, so
-/// pointers compare. UserError with a suggestion.
+/// Fills in defaults and checks names and types of attributes. Equal results are the same object,
+/// so pointers compare. UserError with a suggestion.
 std::shared_ptr<const Attrs> complete_attrs(const OpDef& op, const Attrs& given);
 
 }  // namespace trivium

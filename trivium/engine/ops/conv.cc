@@ -52,8 +52,7 @@ int64_t out_size(const InferCtx& c, int i, int64_t in, int64_t kernel) {
 void check_channels(const InferCtx& c, int64_t channels, int64_t per_group, int64_t outputs) {
   const int64_t groups = c.attrs().integer("groups");
   if (per_group * groups != channels)
-    c.fail(fmt::format("w expects {} input channels, x has {}", per_group * groups,
-                       channels),
+    c.fail(fmt::format("w expects {} input channels, x has {}", per_group * groups, channels),
            "x.shape[1] == w.shape[1] * groups");
   if (outputs % groups != 0)
     c.fail(fmt::format("{} output channels do not divide into {} groups", outputs, groups),

@@ -18,7 +18,8 @@ Attrs GroupCode::to_attrs() const {
   for (const Instruction& i : code)
     packed.insert(packed.end(), {static_cast<int64_t>(i.op), i.a, i.b, i.c});
   for (const Output& o : outputs) outs.insert(outs.end(), {o.reg, static_cast<int64_t>(o.dtype)});
-  return {{"inputs", int64_t{inputs}}, {"constants", constants}, {"code", packed}, {"outputs", outs}};
+  return {
+      {"inputs", int64_t{inputs}}, {"constants", constants}, {"code", packed}, {"outputs", outs}};
 }
 
 GroupCode GroupCode::from_attrs(const Attrs& attrs) {
@@ -26,7 +27,8 @@ GroupCode GroupCode::from_attrs(const Attrs& attrs) {
   const int64_t inputs = attrs.integer("inputs");
   const auto &packed = attrs.integers("code"), &outs = attrs.integers("outputs");
   check(inputs >= 0 && inputs <= 1024, "inputs: 0 to 1024 expected");
-  check(packed.size() % 4 == 0 && outs.size() % 2 == 0, "code in fours and outputs in pairs expected");
+  check(packed.size() % 4 == 0 && outs.size() % 2 == 0,
+        "code in fours and outputs in pairs expected");
   g.inputs = static_cast<int32_t>(inputs);
   g.constants = attrs.reals("constants");
   int32_t registers = g.inputs + static_cast<int32_t>(g.constants.size());
@@ -41,7 +43,8 @@ GroupCode GroupCode::from_attrs(const Attrs& attrs) {
   }
   for (size_t i = 0; i < outs.size(); i += 2) {
     check(outs[i] >= 0 && outs[i] < registers, "output register out of range");
-    check(outs[i + 1] >= 0 && outs[i + 1] <= static_cast<int>(DType::bool_), "unknown output dtype");
+    check(outs[i + 1] >= 0 && outs[i + 1] <= static_cast<int>(DType::bool_),
+          "unknown output dtype");
     g.outputs.push_back({static_cast<int32_t>(outs[i]), static_cast<DType>(outs[i + 1])});
   }
   return g;

@@ -1,5 +1,6 @@
-// The code of an elementwise_group: a straight line of scalar instructions over one iteration space.
-// One numbering of registers: inputs first, then constants, then the result of each instruction.
+// The code of an elementwise_group: a straight line of scalar instructions over one iteration
+// space. One numbering of registers: inputs first, then constants, then the result of each
+// instruction.
 #pragma once
 
 #include <vector>
@@ -25,7 +26,9 @@ struct GroupCode {
   std::vector<Output> outputs;
 
   int32_t constant_register(int i) const { return inputs + i; }
-  int32_t result_register(int i) const { return inputs + static_cast<int32_t>(constants.size()) + i; }
+  int32_t result_register(int i) const {
+    return inputs + static_cast<int32_t>(constants.size()) + i;
+  }
 
   /// Attributes "inputs", "constants", "code" ([op, a, b, c]*) and "outputs" ([register, dtype]*).
   Attrs to_attrs() const;

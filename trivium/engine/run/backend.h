@@ -25,8 +25,8 @@ class Backend {
   virtual std::vector<Format> formats(int64_t batch) const = 0;
 };
 
-/// The CPU backend (defined in backends/cpu) registers itself here once; "cpu" is always there after
-/// `cpu::register_backend()`. EnvironmentError with the list when the name is unknown.
+/// The CPU backend (defined in backends/cpu) registers itself here once; "cpu" is always there
+/// after `cpu::register_backend()`. EnvironmentError with the list when the name is unknown.
 Backend& backend(const std::string& name);
 void register_backend(Backend* backend);
 

@@ -1,5 +1,6 @@
-// What a backend offers: kernels by op name. A kernel says which memory formats it can work in, what it
-// would cost, and builds a frozen function. This layer knows arrays and attributes, never graphs.
+// What a backend offers: kernels by op name. A kernel says which memory formats it can work in,
+// what it would cost, and builds a frozen function. This layer knows arrays and attributes, never
+// graphs.
 #pragma once
 
 #include <functional>
@@ -17,7 +18,8 @@ namespace trivium::run {
 
 /// How a value lies in memory inside a plan.
 ///   plain:     row-major
-///   nblock(L): [ceil(N/L)][rest…][L]: axis 0 split in blocks of L lanes, the lane index innermost. Lanes
+///   nblock(L): [ceil(N/L)][rest…][L]: axis 0 split in blocks of L lanes, the lane index innermost.
+///   Lanes
 ///              past N hold anything.
 ///   channels(B): [N][ceil(C/B)][spatial…][B] for rank >= 3; channels past C are zero.
 struct Format {
@@ -46,8 +48,8 @@ struct KernelArgs {
 };
 using KernelFn = void (*)(const KernelArgs&);
 
-/// What a kernel is asked for: operands with logical shapes (formats set from the chosen candidate when
-/// building), attributes, threads.
+/// What a kernel is asked for: operands with logical shapes (formats set from the chosen candidate
+/// when building), attributes, threads.
 struct KernelRequest {
   std::string op;
   const Attrs* attrs = nullptr;
@@ -59,7 +61,7 @@ struct Kernel {
   KernelFn fn = nullptr;
   std::shared_ptr<const void> state;  // what `fn` needs: sizes, programs, library handles
   size_t scratch_bytes = 0;
-  std::string name;                   // for traces: "conv2d:nblock"
+  std::string name;  // for traces: "conv2d:nblock"
 };
 
 /// One way to place the operands, with the predicted time of a run.
@@ -71,9 +73,10 @@ struct Placement {
 struct KernelEntry {
   std::string op;
   std::string name;
-  /// Placement when the operands come in `family` (plain, or nblock/channels with the lanes to use);
-  /// nullopt with `reason` set when this kernel declines. Operands that stay plain say so.
-  std::function<std::optional<Placement>(const KernelRequest&, Format family, std::string& reason)> place;
+  /// Placement when the operands come in `family` (plain, or nblock/channels with the lanes to
+  /// use); nullopt with `reason` set when this kernel declines. Operands that stay plain say so.
+  std::function<std::optional<Placement>(const KernelRequest&, Format family, std::string& reason)>
+      place;
   std::function<Kernel(const KernelRequest&)> build;
   /// (input, output) pairs that may share memory when the input dies here.
   std::vector<std::pair<int, int>> in_place;

@@ -1,5 +1,6 @@
-// Plan: what runs. A list of steps over buffers whose places were fixed when it was compiled. Immutable;
-// knows neither graphs nor ops. Several threads may execute one plan at once, each in its own context.
+// Plan: what runs. A list of steps over buffers whose places were fixed when it was compiled.
+// Immutable; knows neither graphs nor ops. Several threads may execute one plan at once, each in
+// its own context.
 #pragma once
 
 #include <memory>
@@ -17,8 +18,8 @@ enum class Place : uint8_t { arena, input, scalar, constant, cell, output };
 
 struct BufferInfo {
   Place place = Place::arena;
-  int32_t slot = 0;      // index among inputs, scalars, constants, cells or outputs
-  size_t offset = 0;     // arena: byte offset
+  int32_t slot = 0;   // index among inputs, scalars, constants, cells or outputs
+  size_t offset = 0;  // arena: byte offset
   size_t bytes = 0;
   TensorDesc desc;
   int32_t first_step = 0, last_step = 0;  // lifetime, for the memory report and the verifier
@@ -57,7 +58,7 @@ struct Plan {
   size_t arena_bytes = 0;
   size_t live_lower_bound = 0;  // most bytes alive at once: the arena can not be smaller
   uint64_t key = 0;
-  std::string notes;            // what the compiler did and refused, line by line (explain)
+  std::string notes;  // what the compiler did and refused, line by line (explain)
 
   Plan();
   ~Plan();

@@ -135,8 +135,8 @@ double relative_l2(const Floats& got, const testing::Sums& want) {
   return std::sqrt(error / norm);
 }
 
-// Rounding errors of `terms` additions grow like the root of their number. The transforms amplify them;
-// the factor 8 is empirical, set above the largest seen (about 4), not derived.
+// Rounding errors of `terms` additions grow like the root of their number. The transforms amplify
+// them; the factor 8 is empirical, set above the largest seen (about 4), not derived.
 double winograd_bound(int64_t terms) {
   return 8 * std::ldexp(1.0, -24) * std::sqrt(double(terms) + 8);
 }

@@ -71,14 +71,16 @@ void fc(const FcTile& t) {
       }
     }
   }
-  // The bias comes last, as in a matrix product followed by an addition: the products are summed first.
+  // The bias comes last, as in a matrix product followed by an addition: the products are summed
+  // first.
   const auto slope = hn::Set(d, t.slope);
 #pragma GCC unroll 16
   for (int m = 0; m < M; ++m) {
     const auto bias = t.bias && t.last ? hn::Set(d, t.bias[m]) : hn::Zero(d);
 #pragma GCC unroll 16
     for (int g = 0; g < G; ++g) {
-      const auto v = t.last ? fc_activate(d, hn::Add(acc[m][g], bias), t.activation, slope) : acc[m][g];
+      const auto v =
+          t.last ? fc_activate(d, hn::Add(acc[m][g], bias), t.activation, slope) : acc[m][g];
       hn::StoreU(v, d, t.out[g] + m * t.out_step);
     }
   }
