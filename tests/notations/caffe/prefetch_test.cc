@@ -22,15 +22,16 @@ struct Counter : BatchReader {
 };
 
 TEST(Prefetcher, GivesBatchesInOrderAndReusesTheirMemory) {
+  const int64_t before = buffer_allocations();
   Prefetcher source(std::make_unique<Counter>(), 3);
   Array bound;  // as the plan's bindings hold the latest batch
-  int64_t allocations = 0;
   for (int i = 0; i < 500; ++i) {
     bound = source.next().tops[0];
     ASSERT_EQ(bound.at(2), i);
-    if (i == 20) allocations = buffer_allocations();
   }
-  EXPECT_EQ(buffer_allocations(), allocations);
+  // Three waiting, one being read, the current and the previous one: however the threads take
+  // turns.
+  EXPECT_LE(buffer_allocations() - before, 6);
 }
 
 TEST(Prefetcher, PositionCountsWhatWasHandedOutNotWhatWasReadAhead) {
