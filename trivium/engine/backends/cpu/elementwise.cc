@@ -31,7 +31,8 @@ struct Elementwise {
 Kernel compiled(const KernelRequest& r, const Program& program) {
   const std::string format =
       r.out[0].format.kind == Format::plain ? "" : ":" + r.out[0].format.text();
-  return kernel_of(r.op + format, std::make_shared<const Elementwise>(ElementwiseKernel(program)));
+  return kernel_of(r.op + format,
+                   std::make_shared<const Elementwise>(Elementwise{ElementwiseKernel(program)}));
 }
 
 /// "" when bytecode reads and writes these operands.
