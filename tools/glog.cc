@@ -138,9 +138,8 @@ void Glog::write(Severity severity, const std::string& file, int line, const std
     }
 }
 
-void Glog::write_at(Severity severity, const std::string& text, const std::source_location& at) {
-  write(severity, std::filesystem::path(at.file_name()).filename().string(),
-        static_cast<int>(at.line()), text);
+void Glog::write_at(Severity severity, const std::string& text, const LogSite& at) {
+  write(severity, std::filesystem::path(at.file).filename().string(), at.line, text);
 }
 
 void Glog::forward(caffe::LogLevel level, const std::string& text) {

@@ -5,12 +5,21 @@
 
 #include <cstdio>
 #include <map>
-#include <source_location>
 #include <string>
 
 #include "trivium/notations/caffe/log_line.h"
 
 namespace trivium::tools {
+
+/// Where a line is logged from. std::source_location does this too, but not under clang 14.
+struct LogSite {
+  const char* file;
+  int line;
+  static constexpr LogSite current(const char* file = __builtin_FILE(),
+                                   int line = __builtin_LINE()) {
+    return {file, line};
+  }
+};
 
 enum class Severity { info, warning, error, fatal };
 
@@ -32,21 +41,21 @@ class Glog {
   /// Writes one line (or several: only the first gets the prefix). Files are made with the first
   /// line of their severity; one that cannot be made is mentioned once on stderr and left out.
   void write(Severity severity, const std::string& file, int line, const std::string& text);
-  void info(const std::string& text, std::source_location at = std::source_location::current()) {
+  void info(const std::string& text, LogSite at = LogSite::current()) {
     write_at(Severity::info, text, at);
   }
-  void error(const std::string& text, std::source_location at = std::source_location::current()) {
+  void error(const std::string& text, LogSite at = LogSite::current()) {
     write_at(Severity::error, text, at);
   }
   /// A line of severity F. It does not end the program: callers return exit status 1.
-  void fatal(const std::string& text, std::source_location at = std::source_location::current()) {
+  void fatal(const std::string& text, LogSite at = LogSite::current()) {
     write_at(Severity::fatal, text, at);
   }
   /// A line that a net or solver made, under the name of the file of Caffe that logs it.
   void forward(caffe::LogLevel level, const std::string& text);
 
  private:
-  void write_at(Severity severity, const std::string& text, const std::source_location& at);
+  void write_at(Severity severity, const std::string& text, const LogSite& at);
   std::FILE* file_of(Severity severity);
 
   GlogOptions options_;

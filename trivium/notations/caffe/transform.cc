@@ -76,7 +76,6 @@ void Transformer::apply(const Pixels& image, const Shape& shape, float* out) {
 
 Pixels pixels_of(const proto::Datum& datum, const proto::TransformationParameter& param,
                  const std::string& name, Array& decoded, LogLines* log) {
-  Pixels pixels;
   if (datum.encoded()) {
     const auto mode = param.force_color()  ? formats::ImageMode::color
                       : param.force_gray() ? formats::ImageMode::grey
