@@ -48,7 +48,7 @@ TEST_F(Rewriting, PruningKeepsWhatRootsNeedAndSaysWhichLeaves) {
   EXPECT_EQ(to_text(*pruned),
             "%0 = input \"x\" : float32[2]\n%1 = scalar \"s\" : float32[]\n%2 = mul(%0, %1) : "
             "float32[2]\n"
-            "%3 = top_k(%2) {axis=0, k=1, tie=\"first\"} : float32[1], int64[1]\n");
+            "%3 = top_k(%2) {axis=0, k=1, nan_wins=false, tie=\"first\"} : float32[1], int64[1]\n");
   EXPECT_EQ(mapped[0].output, 1);
   EXPECT_EQ(origins.inputs, std::vector<int>{1});
   EXPECT_EQ(origins.scalars, std::vector<int>{1});

@@ -64,8 +64,8 @@ TEST_F(GraphText, OneNodeALine) {
   ops::cast(pooled.position, DType::f32);
   EXPECT_EQ(to_text(g),
             "%0 = input \"data\" : float32[1, 1, 4, 4]\n"
-            "%1 = max_pool(%0) {ceil=false, kernel=[2, 2], pads_begin=[0, 0], pads_end=[0, 0], "
-            "strides=[2, 2]} : "
+            "%1 = max_pool(%0) {ceil=false, dilations=[], kernel=[2, 2], nan_wins=false, "
+            "pads_begin=[0, 0], pads_end=[0, 0], strides=[2, 2]} : "
             "float32[1, 1, 2, 2], uint8[1, 1, 2, 2]  # pool1\n"
             "%2 = cast(%1.1) {dtype=\"float32\"} : float32[1, 1, 2, 2]\n");
 }

@@ -1,6 +1,8 @@
 // The functions of build.h: each fills in attributes and records its op.
 #include "trivium/engine/ops/build.h"
 
+#include <algorithm>
+
 #include "trivium/engine/ops/geometry.h"
 
 namespace trivium::ops {
@@ -43,6 +45,21 @@ Value reduction(const char* op, Value x, const Ints& axes, bool keep_dims) {
   return record(op, {x}, {{"axes", axes_for(x, axes)}, {"keep_dims", keep_dims}});
 }
 
+Value extreme(const char* op, Value x, const Ints& axes, bool keep_dims, const std::string& ties) {
+  return record(op, {x}, {{"axes", axes_for(x, axes)}, {"keep_dims", keep_dims}, {"ties", ties}});
+}
+
+/// An op that chooses along an axis: indices alone, or values and indices.
+Value choice(const char* op, Value x, int axis, bool keep_dims, const std::string& tie,
+             bool nan_wins) {
+  return record(op, {x},
+                {{"axis", axis_for(x, axis)},
+                 {"keep_dims", keep_dims},
+                 {"tie", tie},
+                 {"nan_wins", nan_wins}});
+}
+TopK with_indices(Value values) { return {values, values.graph->output_of(values, 1)}; }
+
 Ints filled(Ints values, size_t count, int64_t fallback) {
   return values.empty() ? Ints(count, fallback) : values;
 }
@@ -67,6 +84,13 @@ Attrs pool_attrs(Value image, const PoolAttrs& a) {
           {"pads_begin", filled(a.pads_begin, rank, 0)},
           {"pads_end", filled(a.pads_end, rank, 0)},
           {"ceil", a.ceil}};
+}
+
+Attrs max_pool_attrs(Value image, const PoolAttrs& a) {
+  Attrs attrs = pool_attrs(image, a);
+  if (std::any_of(a.dilations.begin(), a.dilations.end(), [](int64_t d) { return d != 1; }))
+    attrs.set("dilations", a.dilations);
+  return attrs;
 }
 
 Draw draw(const char* op, Value state, const Shape& shape, Attrs attrs) {
@@ -104,6 +128,25 @@ TRIVIUM_UNARY(relu)
 TRIVIUM_UNARY(softplus)
 TRIVIUM_UNARY(logical_not)
 TRIVIUM_UNARY(is_nan)
+TRIVIUM_UNARY(is_inf)
+TRIVIUM_UNARY(tan)
+TRIVIUM_UNARY(asin)
+TRIVIUM_UNARY(acos)
+TRIVIUM_UNARY(atan)
+TRIVIUM_UNARY(sinh)
+TRIVIUM_UNARY(cosh)
+TRIVIUM_UNARY(asinh)
+TRIVIUM_UNARY(acosh)
+TRIVIUM_UNARY(atanh)
+TRIVIUM_UNARY(log2)
+TRIVIUM_UNARY(log10)
+TRIVIUM_UNARY(exp2)
+TRIVIUM_UNARY(trunc)
+TRIVIUM_UNARY(erfc)
+TRIVIUM_UNARY(erfinv)
+TRIVIUM_UNARY(lgamma)
+TRIVIUM_UNARY(digamma)
+TRIVIUM_UNARY(bitwise_not)
 TRIVIUM_UNARY(stop_gradient)
 TRIVIUM_BINARY(add)
 TRIVIUM_BINARY(sub)
@@ -113,6 +156,14 @@ TRIVIUM_BINARY(pow)
 TRIVIUM_BINARY(maximum)
 TRIVIUM_BINARY(minimum)
 TRIVIUM_BINARY(mod)
+TRIVIUM_BINARY(fmod)
+TRIVIUM_BINARY(floor_div)
+TRIVIUM_BINARY(atan2)
+TRIVIUM_BINARY(bitwise_and)
+TRIVIUM_BINARY(bitwise_or)
+TRIVIUM_BINARY(bitwise_xor)
+TRIVIUM_BINARY(shift_left)
+TRIVIUM_BINARY(shift_right)
 TRIVIUM_BINARY(equal)
 TRIVIUM_BINARY(not_equal)
 TRIVIUM_BINARY(less)
@@ -145,24 +196,40 @@ Value rdiv(double a, Value b) { return div(literal(b, a), b); }
 
 Value sum(Value x, Ints axes, bool keep_dims) { return reduction("sum", x, axes, keep_dims); }
 Value mean(Value x, Ints axes, bool keep_dims) { return reduction("mean", x, axes, keep_dims); }
-Value reduce_max(Value x, Ints axes, bool keep_dims) {
-  return reduction("reduce_max", x, axes, keep_dims);
+Value reduce_max(Value x, Ints axes, bool keep_dims, const std::string& ties) {
+  return extreme("reduce_max", x, axes, keep_dims, ties);
 }
-Value reduce_min(Value x, Ints axes, bool keep_dims) {
-  return reduction("reduce_min", x, axes, keep_dims);
+Value reduce_min(Value x, Ints axes, bool keep_dims, const std::string& ties) {
+  return extreme("reduce_min", x, axes, keep_dims, ties);
 }
 Value prod(Value x, Ints axes, bool keep_dims) { return reduction("prod", x, axes, keep_dims); }
 Value sum_to(Value x, const Shape& shape) {
   if (x.defined() && x.shape() == shape) return x;
   return record("sum_to", {x}, {{"shape", shape.vec()}});
 }
-Value argmax(Value x, int axis, bool keep_dims, const std::string& tie) {
-  return record("argmax", {x},
-                {{"axis", axis_for(x, axis)}, {"keep_dims", keep_dims}, {"tie", tie}});
+Value argmax(Value x, int axis, bool keep_dims, const std::string& tie, bool nan_wins) {
+  return choice("argmax", x, axis, keep_dims, tie, nan_wins);
 }
-TopK top_k(Value x, int64_t k, int axis, const std::string& tie) {
-  const Value values = record("top_k", {x}, {{"k", k}, {"axis", axis_for(x, axis)}, {"tie", tie}});
-  return {values, values.graph->output_of(values, 1)};
+Value argmin(Value x, int axis, bool keep_dims, const std::string& tie, bool nan_wins) {
+  return choice("argmin", x, axis, keep_dims, tie, nan_wins);
+}
+TopK top_k(Value x, int64_t k, int axis, const std::string& tie, bool nan_wins) {
+  return with_indices(record(
+      "top_k", {x}, {{"k", k}, {"axis", axis_for(x, axis)}, {"tie", tie}, {"nan_wins", nan_wins}}));
+}
+TopK sort(Value x, int axis, bool descending) {
+  return with_indices(
+      record("sort", {x}, {{"axis", axis_for(x, axis)}, {"descending", descending}}));
+}
+Value cumsum(Value x, int axis, bool reverse) {
+  return record("cumsum", {x}, {{"axis", axis_for(x, axis)}, {"reverse", reverse}});
+}
+Value cumprod(Value x, int axis) { return record("cumprod", {x}, {{"axis", axis_for(x, axis)}}); }
+TopK cummax(Value x, int axis) {
+  return with_indices(record("cummax", {x}, {{"axis", axis_for(x, axis)}}));
+}
+TopK cummin(Value x, int axis) {
+  return with_indices(record("cummin", {x}, {{"axis", axis_for(x, axis)}}));
 }
 
 Value matmul(Value a, Value b, bool transpose_a, bool transpose_b) {
@@ -184,11 +251,13 @@ Value conv_bwd_weights(Value x, Value dy, const ConvAttrs& a, Ints kernel) {
 }
 
 MaxPool max_pool(Value x, const PoolAttrs& a) {
-  const Value y = record("max_pool", {x}, pool_attrs(x, a));
+  Attrs attrs = max_pool_attrs(x, a);
+  attrs.set("nan_wins", a.nan_wins);
+  const Value y = record("max_pool", {x}, attrs);
   return {y, y.graph->output_of(y, 1)};
 }
 Value max_pool_plane_index(Value position, const PoolAttrs& a, Ints spatial) {
-  Attrs attrs = pool_attrs(position, a);
+  Attrs attrs = max_pool_attrs(position, a);
   attrs.set("spatial", spatial);
   return record("max_pool_plane_index", {position}, attrs);
 }
@@ -218,6 +287,11 @@ BatchNorm batch_norm(Value x, double eps, Value gamma, Value beta) {
   const Value y = record_optional("batch_norm", {x, gamma, beta}, 2, {{"eps", eps}});
   const auto output = [&](int i) { return y.graph->output_of(y, i); };
   return {y, output(1), output(2), output(3)};
+}
+LayerNorm layer_norm(Value x, int axes, double eps, Value gamma, Value beta) {
+  const Value y =
+      record_optional("layer_norm", {x, gamma, beta}, 2, {{"axes", int64_t{axes}}, {"eps", eps}});
+  return {y, y.graph->output_of(y, 1), y.graph->output_of(y, 2)};
 }
 Value in_top_k(Value scores, Value labels, int axis, int64_t top_k) {
   return record("in_top_k", {scores, labels}, {{"axis", axis_for(scores, axis)}, {"top_k", top_k}});
@@ -255,6 +329,21 @@ Value gather(Value x, Value index, int axis) {
 Value scatter_add(Value updates, Value index, const Shape& shape, int axis) {
   const int64_t at = axis < 0 ? axis + shape.rank() : axis;
   return record("scatter_add", {updates, index}, {{"shape", shape.vec()}, {"axis", at}});
+}
+Value slice_scatter(Value x, Value updates, Ints starts, Ints stops, Ints steps) {
+  const Ints filled_steps = filled(steps, starts.size(), 1);
+  return record("slice_scatter", {x, updates},
+                {{"starts", starts}, {"stops", stops}, {"steps", filled_steps}});
+}
+Value gather_elements(Value x, Value index, int axis) {
+  return record("gather_elements", {x, index}, {{"axis", axis_for(x, axis)}});
+}
+Value scatter_elements(Value x, Value index, Value updates, int axis, const std::string& reduce) {
+  return record("scatter_elements", {x, index, updates},
+                {{"axis", axis_for(x, axis)}, {"reduce", reduce}});
+}
+Value index_update(Value x, Value index, Value updates, int axis, const std::string& mode) {
+  return record("index_update", {x, index, updates}, {{"axis", axis_for(x, axis)}, {"mode", mode}});
 }
 Value one_hot(Value x, int64_t depth, DType dtype) {
   return record("one_hot", {x}, {{"depth", depth}, {"dtype", std::string(name_of(dtype))}});

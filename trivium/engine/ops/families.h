@@ -21,6 +21,8 @@ void define_softmax(OpRegistry& ops);
 void define_loss(OpRegistry& ops);
 void define_shape(OpRegistry& ops);
 void define_index(OpRegistry& ops);
+void define_scatter(OpRegistry& ops);
+void define_scan(OpRegistry& ops);
 void define_random(OpRegistry& ops);
 
 }  // namespace trivium::ops

@@ -21,6 +21,31 @@ OpDef& pool_record(OpRegistry& ops, const std::string& name) {
             "round the number of windows up (the last must start inside in + begin)");
 }
 
+OpDef& with_dilations(OpDef& op) {
+  return op.attr("dilations", AttrValue(Ints{}),
+                 "distance of the places of a window, one entry a spatial axis, >= 1; empty: ones");
+}
+
+Ints dilations_of(const Attrs& a, size_t rank) {
+  const bool given = a.has("dilations") && !a.integers("dilations").empty();
+  return given ? a.integers("dilations") : Ints(rank, 1);
+}
+
+/// With dilation, a window may step over the image: every one must hold a real place.
+void check_dilated(const InferCtx& c, int64_t axis, int64_t in, int64_t out, int64_t dilation) {
+  const auto at = [&](const char* name) { return c.attrs().integers(name)[axis]; };
+  for (int64_t o = 0; o < out; ++o) {
+    bool holds = false;
+    for (int64_t k = 0; k < at("kernel") && !holds; ++k) {
+      const int64_t place = o * at("strides") - at("pads_begin") + k * dilation;
+      holds = place >= 0 && place < in;
+    }
+    if (!holds)
+      c.fail(fmt::format("window {} along spatial axis {} holds no place of the image", o, axis),
+             "every window holds a real place");
+  }
+}
+
 /// Result's spatial sizes for an image of sizes `in`, after checking the attributes.
 Ints check_windows(const InferCtx& c, const Ints& in) {
   const int64_t rank = static_cast<int64_t>(in.size());
@@ -28,22 +53,25 @@ Ints check_windows(const InferCtx& c, const Ints& in) {
              &strides = require_integers(c, "strides", rank, 1);
   const auto &begin = require_integers(c, "pads_begin", rank, 0),
              &end = require_integers(c, "pads_end", rank, 0);
+  const bool dilated = c.attrs().has("dilations") && !c.attrs().integers("dilations").empty();
+  const Ints dilations = dilated ? require_integers(c, "dilations", rank, 1) : Ints(rank, 1);
   Ints out;
   for (int64_t i = 0; i < rank; ++i) {
-    if (begin[i] >= kernel[i] || end[i] >= kernel[i])
+    const int64_t extent = (kernel[i] - 1) * dilations[i] + 1;
+    if (begin[i] >= extent || end[i] >= extent)
       c.fail(fmt::format("padding {} and {} around a kernel of {} along spatial axis {}", begin[i],
-                         end[i], kernel[i], i),
+                         end[i], extent, i),
              "padding < kernel, so that every window holds a real place");
-    out.push_back(
-        pool_size(in[i], kernel[i], strides[i], begin[i], end[i], c.attrs().flag("ceil")));
+    out.push_back(pool_size(in[i], extent, strides[i], begin[i], end[i], c.attrs().flag("ceil")));
     if (out.back() < 1)
-      c.fail(fmt::format("a window of {} does not fit into {} along spatial axis {}", kernel[i],
-                         in[i], i),
+      c.fail(fmt::format("a window of {} does not fit into {} along spatial axis {}", extent, in[i],
+                         i),
              kSizeRule);
     if ((out.back() - 1) * strides[i] >= in[i] + begin[i])
       c.fail(fmt::format("the last window starts at {} of {} along spatial axis {}",
                          (out.back() - 1) * strides[i] - begin[i], in[i], i),
              "every window starts inside the image or the padding before it");
+    if (dilations[i] > 1) check_dilated(c, i, in[i], out.back(), dilations[i]);
   }
   return out;
 }
@@ -60,7 +88,7 @@ Window window_of(const Attrs& a, const Ints& in, const Ints& out) {
           a.integers("kernel"),
           a.integers("strides"),
           a.integers("pads_begin"),
-          Ints(in.size(), 1)};
+          dilations_of(a, in.size())};
 }
 
 /// Visits the real places of window `y`: (offset in the plane, tap number in the unclipped window).
@@ -71,7 +99,7 @@ void for_each_place(const Window& g, std::span<const int64_t> y, Body&& body) {
     int64_t in = 0;
     bool inside = true;
     for (int i = 0; i < g.rank(); ++i) {
-      const int64_t at = y[i] * g.strides[i] - g.begin[i] + k[i];
+      const int64_t at = y[i] * g.strides[i] - g.begin[i] + k[i] * g.dilations[i];
       inside &= at >= 0 && at < g.in[i];
       in = in * g.in[i] + at;
     }
@@ -86,7 +114,7 @@ int64_t place_of(const Window& g, std::span<const int64_t> y, int64_t tap) {
   bool inside = tap >= 0 && tap < taps;
   for (int i = 0; i < g.rank(); ++i) {
     taps /= g.kernel[i];
-    const int64_t at = y[i] * g.strides[i] - g.begin[i] + tap / taps % g.kernel[i];
+    const int64_t at = y[i] * g.strides[i] - g.begin[i] + tap / taps % g.kernel[i] * g.dilations[i];
     inside &= at >= 0 && at < g.in[i];
     in = in * g.in[i] + at;
   }
@@ -137,9 +165,13 @@ void reference_max_pool(RefCtx& r) {
                     const double* px = x.data.data() + plane * product(g.in);
                     double best = 0;
                     int64_t at = -1;
+                    const auto takes = [&](double v) {
+                      if (std::isnan(best) || std::isnan(v))
+                        return r.attrs.flag("nan_wins") ? !std::isnan(best) : !std::isnan(v);
+                      return v > best;
+                    };
                     for_each_place(g, y, [&](int64_t in, int64_t tap) {
-                      if (at >= 0 && !(px[in] > best || (std::isnan(best) && !std::isnan(px[in]))))
-                        return;
+                      if (at >= 0 && !takes(px[in])) return;
                       best = px[in];
                       at = tap;
                     });
@@ -149,12 +181,16 @@ void reference_max_pool(RefCtx& r) {
 }
 
 PoolAttrs attrs_of(const Attrs& a) {
-  return {a.integers("kernel"), a.integers("strides"), a.integers("pads_begin"),
-          a.integers("pads_end"), a.flag("ceil")};
+  PoolAttrs attrs{a.integers("kernel"), a.integers("strides"), a.integers("pads_begin"),
+                  a.integers("pads_end"), a.flag("ceil")};
+  if (a.has("dilations")) attrs.dilations = a.integers("dilations");
+  return attrs;
 }
 
 Attrs with_image(const Attrs& attrs, const Shape& image) {
-  Attrs out = attrs;
+  Attrs out;
+  for (const auto& [name, value] : attrs.items())
+    if (name != "nan_wins") out.set(name, value);
   out.set("spatial", spatial_of(image));
   return out;
 }
@@ -298,14 +334,38 @@ std::vector<SampleShape> sample_shapes() {
           {SampleInput({2, 2, 7}, distinct), SampleInput({2, 2, 4}),
            sample_attrs({2}, {2}, {1}, {1}, false)},
           {SampleInput({1, 1, 17, 17}, distinct), SampleInput({1, 1, 1, 1}),
-           sample_attrs({17, 17}, {1, 1}, {0, 0}, {0, 0}, false)}};
+           sample_attrs({17, 17}, {1, 1}, {0, 0}, {0, 0}, false)},
+          {SampleInput({1, 2, 4, 3, 5}, distinct), SampleInput({1, 2, 2, 2, 3}),
+           sample_attrs({2, 2, 3}, {2, 1, 1}, {0, 0, 0}, {0, 0, 0}, false)}};
+}
+
+/// Windows with holes: for maxima only.
+std::vector<SampleShape> dilated_shapes() {
+  std::vector<SampleShape> shapes = {
+      {SampleInput({2, 2, 7, 6}, SampleInput::distinct), SampleInput({2, 2, 2, 4}),
+       sample_attrs({3, 2}, {2, 1}, {0, 0}, {0, 0}, false)},
+      {SampleInput({1, 2, 9}, SampleInput::distinct), SampleInput({1, 2, 4}),
+       sample_attrs({3}, {2}, {1}, {1}, false)}};
+  shapes[0].attrs.set("dilations", Ints{2, 2});
+  shapes[1].attrs.set("dilations", Ints{2});
+  return shapes;
+}
+
+std::vector<SampleShape> maximum_shapes() {
+  std::vector<SampleShape> shapes = sample_shapes();
+  for (const SampleShape& s : dilated_shapes()) shapes.push_back(s);
+  return shapes;
 }
 
 std::vector<Sample> image_samples(bool average) {
   std::vector<Sample> out;
-  for (SampleShape& s : sample_shapes()) {
+  for (SampleShape& s : average ? sample_shapes() : maximum_shapes()) {
     out.push_back({{s.image}, s.attrs});
-    if (!average) continue;
+    if (!average) {
+      s.attrs.set("nan_wins", true);
+      out.push_back({{s.image}, s.attrs});
+      continue;
+    }
     s.attrs.set("count_include_pad", false);
     out.push_back({{s.image}, s.attrs});
   }
@@ -316,7 +376,7 @@ std::vector<Sample> image_samples(bool average) {
 /// window's size).
 std::vector<Sample> windows_samples(bool with_dy, bool with_position) {
   std::vector<Sample> out;
-  for (SampleShape& s : sample_shapes()) {
+  for (SampleShape& s : with_position ? maximum_shapes() : sample_shapes()) {
     s.attrs.set("spatial", spatial_of(s.image.shape));
     SampleInput position({}, SampleInput::integers, DType::u8, 1);  // tap 0 …
     position.shape = s.windows.shape;
@@ -336,13 +396,14 @@ std::vector<Sample> windows_samples(bool with_dy, bool with_position) {
 }  // namespace
 
 void define_pool(OpRegistry& ops) {
-  pool_record(ops, "max_pool")
+  with_dilations(pool_record(ops, "max_pool"))
       .summary(
           "Maximum of each window, clipped to the image, and where it lay. The first maximum in "
-          "row-major "
-          "order wins; NaN only where all are NaN. The gradient goes to that place.")
-      .formula("y[n, c, p] = max over t of x[n, c, p * stride - begin + t]")
+          "row-major order wins; NaN only where all are NaN, or always with nan_wins. The gradient "
+          "goes to that place.")
+      .formula("y[n, c, p] = max over t of x[n, c, p * stride - begin + t * dilation]")
       .input("x", "numbers [N, C, spatial…]")
+      .attr("nan_wins", AttrValue(false), "the first NaN of a window is its maximum")
       .output("y", std::string("[N, C, out…] with ") + kSizeRule)
       .output("position",
               "row-major place inside the unclipped window; uint8 when it has <= 256 places, else "
@@ -352,7 +413,7 @@ void define_pool(OpRegistry& ops) {
       .reference(reference_max_pool)
       .cost(window_cost(false))
       .samples(image_samples(false));
-  pool_record(ops, "max_pool_grad")
+  with_dilations(pool_record(ops, "max_pool_grad"))
       .summary("Gradient of max_pool: adds each dy to the place its window remembered.")
       .formula("dx[place of position[w]] += dy[w]")
       .input("dy", "[N, C, out…]")
@@ -364,7 +425,7 @@ void define_pool(OpRegistry& ops) {
       .reference(reference_max_pool_grad)
       .cost(window_cost(true))
       .samples(windows_samples(true, true));
-  pool_record(ops, "max_pool_plane_index")
+  with_dilations(pool_record(ops, "max_pool_plane_index"))
       .summary("Turns positions inside windows into indices inside the channel plane.")
       .formula("y = row-major index of the place in [spatial…]")
       .input("position", "integer, as max_pool gives it")

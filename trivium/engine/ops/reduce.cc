@@ -59,9 +59,9 @@ double group_size(const Attrs& attrs, const Shape& x) {
   return n;
 }
 
-/// True at the first element of each group that reduce_max (or reduce_min, with negated x) chose.
+/// True at the first element of each group that reduce_max (or reduce_min) chose.
 Value first_choice(GradCtx& c, bool largest) {
-  const Value x = largest ? c.input(0) : neg(c.input(0));
+  const Value x = c.input(0);
   const std::vector<int64_t> axes = axes_of(c.attrs(), x.shape());
   const int rank = x.shape().rank();
   Ints perm, back(rank), sizes;
@@ -73,12 +73,23 @@ Value first_choice(GradCtx& c, bool largest) {
   const Value moved = permute(x, perm);
   const Shape groups{moved.shape().count(0, static_cast<int>(kept)),
                      moved.shape().count(static_cast<int>(kept))};
-  const Value chosen = argmax(reshape(moved, groups), 1);
+  const Value rows = reshape(moved, groups);
+  const Value chosen =
+      largest ? argmax(rows, 1, false, "first", true) : argmin(rows, 1, false, "first", true);
   return permute(reshape(one_hot(chosen, groups[1], DType::bool_), moved.shape()), back);
+}
+
+/// dy shared evenly by the elements that equal the extreme of their group.
+Value even_shares(GradCtx& c) {
+  const Value x = c.input(0), hit = equal(x, spread(c, c.output()));
+  const Value hits = sum(cast(hit, x.dtype()), axes_of(c.attrs(), x.shape()), true);
+  const Value share = div(spread(c, c.upstream()), hits);
+  return select(hit, share, number_like(x, 0));
 }
 
 OpDef::Gradient choice_gradient(bool largest) {
   return [largest](GradCtx& c) {
+    if (c.attrs().string("ties") == "even") return c.to(0, even_shares(c));
     const Value dx = spread(c, c.upstream());
     c.to(0, select(first_choice(c, largest), dx, number_like(dx, 0)));
   };
@@ -160,25 +171,39 @@ void define_folds(OpRegistry& ops) {
       .samples(with_empty(reduction_samples()));
 }
 
+OpDef& extreme(OpRegistry& ops, const std::string& name) {
+  std::vector<Sample> samples = reduction_samples();
+  samples.push_back({{SampleInput({2, 3, 4}, SampleInput::distinct)},
+                     {{"axes", Ints{0, 1}}, {"ties", std::string("even")}}});
+  return reduction(ops, name, false, true)
+      .attr("ties", "first",
+            "which of equal extremes take the gradient: the \"first\", or all, \"even\"ly")
+      .infer([](InferCtx& c) {
+        const std::string& ties = c.attrs().string("ties");
+        c.require(ties == "first" || ties == "even", "ties is \"" + ties + "\"",
+                  "\"first\" or \"even\"");
+        infer_reduction(c, false, true);
+      })
+      .samples(samples);
+}
+
 void define_choices(OpRegistry& ops) {
-  reduction(ops, "reduce_max", false, true)
-      .summary("Largest element over axes; NaN if any is. The gradient goes to the first maximum.")
+  extreme(ops, "reduce_max")
+      .summary("Largest element over axes; NaN if any is.")
       .formula("y = max of x over axes")
       .gradient(choice_gradient(true))
       .reference([](RefCtx& r) {
         reference_fold(
             r, 0, [](double a, double x) { return apply(ScalarOp::maximum, a, x); }, true);
-      })
-      .samples(reduction_samples());
-  reduction(ops, "reduce_min", false, true)
-      .summary("Smallest element over axes; NaN if any is. The gradient goes to the first minimum.")
+      });
+  extreme(ops, "reduce_min")
+      .summary("Smallest element over axes; NaN if any is.")
       .formula("y = min of x over axes")
       .gradient(choice_gradient(false))
       .reference([](RefCtx& r) {
         reference_fold(
             r, 0, [](double a, double x) { return apply(ScalarOp::minimum, a, x); }, true);
-      })
-      .samples(reduction_samples());
+      });
 }
 
 void define_sum_to(OpRegistry& ops) {

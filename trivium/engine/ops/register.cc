@@ -11,7 +11,7 @@ void register_all() {
     for (auto define :
          {define_leaves, define_elementwise, define_group, define_reduce, define_select_along,
           define_matmul, define_conv, define_pool, define_lrn, define_norm, define_softmax,
-          define_loss, define_shape, define_index, define_random})
+          define_loss, define_shape, define_index, define_scatter, define_scan, define_random})
       define(ops);
     return true;
   }();

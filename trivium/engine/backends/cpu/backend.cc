@@ -28,7 +28,8 @@ class CpuBackend final : public run::Backend {
   CpuBackend() {
     for (auto add : {register_elementwise, register_reduce, register_matmul, register_conv,
                      register_pool, register_lrn, register_norm, register_softmax, register_loss,
-                     register_shape, register_index, register_random, register_reorder})
+                     register_shape, register_select_along, register_index, register_scatter,
+                     register_scan, register_random, register_reorder})
       add(kernels_);
   }
   const std::string& name() const override { return name_; }

@@ -38,8 +38,10 @@ void max_window(D d, const PoolPlane& p, const PoolSpan& v, const PoolSpan& u, c
     int32_t at = static_cast<int32_t>((i - v.start) * p.s.kernel_w + u.begin - u.start);
     for (int64_t j = u.begin; j < u.end; ++j, pixel += lanes, ++at) {
       const auto value = hn::LoadU(d, pixel);
-      // Larger than the best, or a number where the best is NaN.
-      const auto take = hn::AndNot(hn::Le(value, best), hn::Eq(value, value));
+      // Larger than the best; or a number where the best is NaN (nan_wins: the other way round).
+      const auto take = p.s.nan_wins ? hn::Or(hn::Gt(value, best),
+                                              hn::AndNot(hn::Eq(value, value), hn::Eq(best, best)))
+                                     : hn::AndNot(hn::Le(value, best), hn::Eq(value, value));
       best = hn::IfThenElse(take, value, best);
       index = hn::IfThenElse(hn::RebindMask(di, take), hn::Set(di, at), index);
     }
@@ -49,8 +51,9 @@ void max_window(D d, const PoolPlane& p, const PoolSpan& v, const PoolSpan& u, c
 }
 
 // A whole KxK window: the first maximum of every row, then of the rows. False, with nothing stored,
-// when a row begins with NaN in some lane: only then do comparisons mislead.
-template <int K, class D>
+// when a row begins with NaN in some lane: only then do comparisons mislead. With kNaNWins any NaN
+// does.
+template <int K, bool kNaNWins, class D>
 HWY_INLINE bool max_square(D d, const float* HWY_RESTRICT x, int64_t row, int64_t lanes,
                            float* HWY_RESTRICT y, uint8_t* HWY_RESTRICT position) {
   const hn::RebindToSigned<D> di;
@@ -69,10 +72,14 @@ HWY_INLINE bool max_square(D d, const float* HWY_RESTRICT x, int64_t row, int64_
 #pragma GCC unroll 3
     for (int j = 1; j < K; ++j) {
       const auto value = hn::LoadU(d, x + i * row + j * lanes);
+      if constexpr (kNaNWins) sum = hn::MulAdd(value, hn::Zero(d), sum);
       const auto take = hn::Gt(value, best[i]);
       best[i] = hn::IfThenElse(take, value, best[i]);
       index[i] = hn::IfThenElse(hn::RebindMask(di, take), hn::Set(di, i * K + j), index[i]);
     }
+  }
+  if constexpr (kNaNWins) {
+    if (HWY_UNLIKELY(!hn::AllTrue(d, hn::Eq(sum, sum)))) return false;
   }
 #pragma GCC unroll 3
   for (int i = 1; i < K; ++i) {
@@ -85,7 +92,7 @@ HWY_INLINE bool max_square(D d, const float* HWY_RESTRICT x, int64_t row, int64_
   return true;
 }
 
-template <int K, class D>
+template <int K, bool kNaNWins = false, class D>
 void max_plane(D d, const PoolPlane& p, const float* x, float* y, uint8_t* positions) {
   const int64_t lanes = p.s.lanes, row = p.s.in_w * lanes;
   for (const PoolSpan& v : p.h.windows) {
@@ -99,7 +106,7 @@ void max_plane(D d, const PoolPlane& p, const float* x, float* y, uint8_t* posit
             hwy::Prefetch(corner + (K + i) * row);
             hwy::Prefetch(corner + (K + i) * row + lanes);
           }
-          if (whole && max_square<K>(d, corner, row, lanes, y + lane, position)) continue;
+          if (whole && max_square<K, kNaNWins>(d, corner, row, lanes, y + lane, position)) continue;
         }
         max_window(d, p, v, u, x + lane, y + lane, position);
       }
@@ -213,6 +220,10 @@ void gather_plane(D d, const PoolPlane& p, const float* dy, const uint8_t* posit
 template <class D>
 void max_by_kernel(D d, const PoolPlane& p, const float* x, float* y, uint8_t* positions) {
   const bool square = p.s.kernel_h == p.s.kernel_w;
+  if (p.s.nan_wins) {
+    if (square && p.s.kernel_w == 2) return max_plane<2, true>(d, p, x, y, positions);
+    if (square && p.s.kernel_w == 3) return max_plane<3, true>(d, p, x, y, positions);
+  }
   if (square && p.s.kernel_w == 2) return max_plane<2>(d, p, x, y, positions);
   if (square && p.s.kernel_w == 3) return max_plane<3>(d, p, x, y, positions);
   max_plane<0>(d, p, x, y, positions);

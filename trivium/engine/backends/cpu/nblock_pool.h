@@ -14,6 +14,7 @@ struct PoolShape {
   /// Average pooling divides by the window clipped to the padded image (true) or to the image
   /// (false).
   bool count_padding = true;
+  bool nan_wins = false;  // the first NaN of a window is its maximum
   int lanes = 16;
 };
 
@@ -22,8 +23,9 @@ constexpr uint8_t kNoPosition = 255;
 
 /// y = maximum over the part of the window inside the image; positions (u8, shaped like y) =
 /// kernel_y * kernel_w + kernel_x of the first maximum in row-major order. NaN is chosen only when
-/// all are NaN; then the first pixel. An empty window gives -FLT_MAX and kNoPosition. positions may
-/// be null. Throws UserError for kernels of more than 255 elements when positions are wanted.
+/// all are NaN; then the first pixel. With nan_wins the first NaN is chosen. An empty window gives
+/// -FLT_MAX and kNoPosition. positions may be null. Throws UserError for kernels of more than 255
+/// elements when positions are wanted.
 void max_pool_forward(const PoolShape& shape, const float* x, float* y, uint8_t* positions);
 /// dx = dy routed to the stored positions; every element of dx is written.
 void max_pool_backward(const PoolShape& shape, const float* dy, const uint8_t* positions,

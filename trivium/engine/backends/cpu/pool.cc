@@ -38,6 +38,9 @@ PoolGeometry geometry_of(const KernelRequest& r) {
     g.in[at] = in[i], g.out[at] = out[i], g.kernel[at] = kernel[i], g.stride[at] = strides[i],
     g.begin[at] = begin[i];
   }
+  const Ints dilations = ints_or(a, "dilations", Ints(rank, 1));
+  for (int i = 0; i < rank; ++i) g.dilation[3 - rank + i] = dilations[i];
+  g.nan_wins = flag_or(a, "nan_wins", false);
   const bool with_padding = flag_or(a, "count_include_pad", true);
   for (int at = 0; at < 3; ++at)
     g.length[at] = lengths(g.out[at], g.in[at], g.kernel[at], g.stride[at], g.begin[at],
@@ -123,8 +126,14 @@ nblock::PoolShape blocked_shape(const KernelRequest& r) {
   s.pad_top = at("pads_begin", 0), s.pad_left = at("pads_begin", 1);
   s.pad_bottom = at("pads_end", 0), s.pad_right = at("pads_end", 1);
   s.count_padding = flag_or(a, "count_include_pad", true);
+  s.nan_wins = flag_or(a, "nan_wins", false);
   s.lanes = r.in[0].format.lanes;
   return s;
+}
+
+bool is_dilated(const KernelRequest& r) {
+  const Ints dilations = ints_or(*r.attrs, "dilations", {});
+  return std::any_of(dilations.begin(), dilations.end(), [](int64_t d) { return d != 1; });
 }
 
 /// Taps a second over the peak's operations a second, measured on 2x2 and 3x3 windows.
@@ -144,6 +153,8 @@ std::optional<Placement> place_blocked(const KernelRequest& r, Format family, st
     reason = "an operand is empty";
   else if (r.op.starts_with("max") && ops::product(r.attrs->integers("kernel")) > kMostTaps)
     reason = "the window is too large";
+  else if (is_dilated(r))
+    reason = "windows without holes only";
   else if (r.op == "max_pool_grad" && r.in[1].dtype != DType::u8)
     reason = "positions of uint8 only";
   if (!reason.empty()) return std::nullopt;

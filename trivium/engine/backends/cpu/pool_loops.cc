@@ -35,14 +35,14 @@ inline Reach reach(int64_t in, int64_t stride, int64_t shift, int64_t from, int6
 template <typename Tap>
 HWY_INLINE void for_each_tap(const PoolGeometry& g, int64_t d, int64_t h, const Tap& tap) {
   for (int64_t kd = 0; kd < g.kernel[0]; ++kd) {
-    const int64_t z = d * g.stride[0] - g.begin[0] + kd;
+    const int64_t z = d * g.stride[0] - g.begin[0] + kd * g.dilation[0];
     if (z < 0 || z >= g.in[0]) continue;
     for (int64_t kh = 0; kh < g.kernel[1]; ++kh) {
-      const int64_t y = h * g.stride[1] - g.begin[1] + kh;
+      const int64_t y = h * g.stride[1] - g.begin[1] + kh * g.dilation[1];
       if (y < 0 || y >= g.in[1]) continue;
       for (int64_t kw = 0; kw < g.kernel[2]; ++kw)
         tap((kd * g.kernel[1] + kh) * g.kernel[2] + kw, (z * g.in[1] + y) * g.in[2],
-            kw - g.begin[2]);
+            kw * g.dilation[2] - g.begin[2]);
     }
   }
 }
@@ -69,6 +69,7 @@ template <typename T, typename P>
 void max_plane(const PoolGeometry& g, const T* HWY_RESTRICT x, T* HWY_RESTRICT y,
                P* HWY_RESTRICT at) {
   const int64_t stride = g.stride[2];
+  const bool nan_wins = g.nan_wins;
   for_each_row(g, [&](int64_t d, int64_t h, int64_t row) {
     for (int64_t w0 = 0; w0 < g.out[2]; w0 += kRow) {
       const int64_t w1 = std::min(g.out[2], w0 + kRow);
@@ -84,7 +85,8 @@ void max_plane(const PoolGeometry& g, const T* HWY_RESTRICT x, T* HWY_RESTRICT y
         const auto visit = [&](int64_t w, T v) HWY_ATTR {
           T& b = best[w - w0];
           int32_t& p = place[w - w0];
-          const bool take = (p < 0) | (!(v <= b) & (v == v));
+          const bool take =
+              (p < 0) | (!(v <= b) & (nan_wins ? (v > b) | ((v != v) & (b == b)) : v == v));
           b = take ? v : b;
           p = take ? tap : p;
         };
@@ -215,9 +217,13 @@ struct Taps {
   int64_t z[kMost], y[kMost], x[kMost];
   explicit Taps(const PoolGeometry& g) {
     for (int64_t t = 0; t < std::min(kMost, g.taps()); ++t) {
-      z[t] = t / (g.kernel[1] * g.kernel[2]), y[t] = t / g.kernel[2] % g.kernel[1];
-      x[t] = t % g.kernel[2];
+      place(g, t, z[t], y[t], x[t]);
     }
+  }
+  static void place(const PoolGeometry& g, int64_t t, int64_t& z, int64_t& y, int64_t& x) {
+    z = t / (g.kernel[1] * g.kernel[2]) * g.dilation[0];
+    y = t / g.kernel[2] % g.kernel[1] * g.dilation[1];
+    x = t % g.kernel[2] * g.dilation[2];
   }
 };
 
@@ -244,8 +250,7 @@ void for_each_place(const PoolGeometry& g, const P* at, int64_t begin, int64_t e
           if (t >= 0 && t < std::min(count, Taps::kMost)) {
             z = taps.z[t], y = taps.y[t], x = taps.x[t];
           } else {
-            z = t / (g.kernel[1] * g.kernel[2]), y = t / g.kernel[2] % g.kernel[1],
-            x = t % g.kernel[2];
+            Taps::place(g, t, z, y, x);
           }
           const bool real = inside(t, count) && inside(z0 + z, g.in[0]) &&
                             inside(y0 + y, g.in[1]) && inside(x0 + x, g.in[2]);

@@ -13,7 +13,8 @@ namespace trivium::cpu {
 struct PoolGeometry {
   int64_t planes = 0;
   std::array<int64_t, 3> in{1, 1, 1}, out{1, 1, 1}, kernel{1, 1, 1}, stride{1, 1, 1},
-      begin{0, 0, 0};
+      begin{0, 0, 0}, dilation{1, 1, 1};
+  bool nan_wins = false;  // of maxima
   /// Per axis and window: what the sum is divided by (their product), for averages.
   std::array<std::vector<double>, 3> length;
 

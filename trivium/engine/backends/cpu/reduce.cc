@@ -1,7 +1,5 @@
-// sum, mean, prod, reduce_max, reduce_min, sum_to; argmax and top_k. Axes of equal kind that lie
+// sum, mean, prod, reduce_max, reduce_min, sum_to. Axes of equal kind that lie
 // together are merged, so every reduction becomes folded rows or folded columns.
-#include <numeric>
-
 #include "trivium/engine/backends/cpu/reduce_loops.h"
 #include "trivium/engine/backends/cpu/support.h"
 #include "trivium/engine/ops/geometry.h"
@@ -126,103 +124,11 @@ Kernel build_reduce(const KernelRequest& r) {
   return kernel_of(r.op + (plan.columns ? ":columns" : ":rows"), Reduce{std::move(plan)}, scratch);
 }
 
-// ---- choosing along an axis
-// ----------------------------------------------------------------------
-
-/// NaN ranks below every number; equal elements by position.
-template <typename T>
-bool ranks_before(T a, T b) {
-  return (a > b) | ((b != b) & (a == a));
-}
-
-template <typename T>
-struct ArgMax {
-  ops::AxisView view;
-  bool last;
-  void run(const KernelArgs& args) const {
-    const T* x = input<T>(args, 0);
-    int64_t* y = output<int64_t>(args);
-    const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, view.size));
-    parallel_for(view.outer * view.inner, grain, [&](int64_t begin, int64_t end) {
-      for (int64_t t = begin; t < end; ++t) {
-        const T* row = x + t / view.inner * view.size * view.inner + t % view.inner;
-        int64_t best = 0;
-        for (int64_t i = 1; i < view.size; ++i) {
-          const T a = row[i * view.inner], b = row[best * view.inner];
-          if (last ? !ranks_before(b, a) : ranks_before(a, b)) best = i;
-        }
-        y[t] = best;
-      }
-    });
-  }
-};
-
-template <typename T>
-struct TopK {
-  ops::AxisView view;
-  int64_t k;
-  bool last;
-  static constexpr int64_t kChunks = 64;
-
-  int64_t chunks() const { return std::min(kChunks, view.outer * view.inner); }
-  void run(const KernelArgs& args) const {
-    const T* x = input<T>(args, 0);
-    T* values = output<T>(args, 0);
-    int64_t* indices = output<int64_t>(args, 1);
-    const int64_t rows = view.outer * view.inner, n = chunks();
-    parallel_chunks(n, [&](int64_t c) {
-      int64_t* order = static_cast<int64_t*>(args.scratch) + c * view.size;
-      for (int64_t t = rows * c / n; t < rows * (c + 1) / n; ++t) {
-        const T* row = x + t / view.inner * view.size * view.inner + t % view.inner;
-        std::iota(order, order + view.size, int64_t{0});
-        std::partial_sort(order, order + k, order + view.size, [&](int64_t i, int64_t j) {
-          const T a = row[i * view.inner], b = row[j * view.inner];
-          if (ranks_before(a, b)) return true;
-          if (ranks_before(b, a)) return false;
-          return last ? i > j : i < j;
-        });
-        const int64_t at = t / view.inner * k * view.inner + t % view.inner;
-        for (int64_t i = 0; i < k; ++i) {
-          values[at + i * view.inner] = row[order[i] * view.inner];
-          indices[at + i * view.inner] = order[i];
-        }
-      }
-    });
-  }
-};
-
-ops::AxisView view_of(const KernelRequest& r) {
-  const Shape& x = r.in[0].shape;
-  return ops::view_axis(x, normalized_axis(r.attrs->integer("axis"), x.rank()));
-}
-bool last_wins(const KernelRequest& r) {
-  return r.attrs->has("tie") && r.attrs->string("tie") == "last";
-}
-
-Kernel build_argmax(const KernelRequest& r) {
-  return visit_numeric(r.in[0].dtype, [&](auto* t) {
-    return kernel_of("argmax", ArgMax<Pointee<decltype(t)>>{view_of(r), last_wins(r)});
-  });
-}
-
-Kernel build_top_k(const KernelRequest& r) {
-  return visit_numeric(r.in[0].dtype, [&](auto* t) {
-    TopK<Pointee<decltype(t)>> state{view_of(r), r.attrs->integer("k"), last_wins(r)};
-    const size_t scratch = static_cast<size_t>(state.chunks() * state.view.size) * sizeof(int64_t);
-    return kernel_of("top_k", std::move(state), scratch);
-  });
-}
-
 }  // namespace
 
 void register_reduce(KernelTable& table) {
   for (const char* op : {"sum", "mean", "prod", "reduce_max", "reduce_min", "sum_to"})
     table.add({op, op, place_reduce, build_reduce, {}});
-  const auto count = [](const KernelRequest& r) {
-    return static_cast<double>(r.in[0].shape.count()) * 2;
-  };
-  table.add({"argmax", "argmax", place_plain(numeric_only, count, 0.02), build_argmax, {}});
-  table.add({"top_k", "top_k", place_plain(numeric_only, count, 0.005), build_top_k, {}});
 }
 
 }  // namespace trivium::cpu

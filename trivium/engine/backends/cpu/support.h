@@ -122,6 +122,20 @@ auto visit_index(DType dtype, F&& f) {
   if (dtype != DType::i32) internal_error("indices of {}", name_of(dtype));
   return f(static_cast<int32_t*>(nullptr));
 }
+/// Calls `f` with a null pointer of an unsigned integer of that many bytes: for moves of elements.
+template <typename F>
+auto visit_size(size_t bytes, F&& f) {
+  switch (bytes) {
+    case 1:
+      return f(static_cast<uint8_t*>(nullptr));
+    case 2:
+      return f(static_cast<uint16_t*>(nullptr));
+    case 4:
+      return f(static_cast<uint32_t*>(nullptr));
+    default:
+      return f(static_cast<uint64_t*>(nullptr));
+  }
+}
 template <typename Pointer>
 using Pointee = std::remove_pointer_t<Pointer>;
 
@@ -143,7 +157,10 @@ void register_norm(KernelTable& table);
 void register_softmax(KernelTable& table);
 void register_loss(KernelTable& table);
 void register_shape(KernelTable& table);
+void register_select_along(KernelTable& table);
 void register_index(KernelTable& table);
+void register_scatter(KernelTable& table);
+void register_scan(KernelTable& table);
 void register_random(KernelTable& table);
 void register_reorder(KernelTable& table);
 

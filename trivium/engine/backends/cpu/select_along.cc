@@ -1,0 +1,150 @@
+// argmax, argmin, top_k and sort: one row along the axis at a time. An order is three flags; NaN
+// and ties are part of it, so every comparison is a strict order.
+#include <numeric>
+
+#include "trivium/engine/backends/cpu/support.h"
+#include "trivium/engine/ops/geometry.h"
+
+namespace trivium::cpu {
+namespace {
+
+struct Order {
+  bool descending, nan_first;
+
+  template <typename T>
+  bool before(T a, T b) const {
+    if constexpr (std::is_floating_point_v<T>) {
+      const bool a_nan = a != a, b_nan = b != b;
+      if (a_nan || b_nan) return nan_first ? a_nan && !b_nan : b_nan && !a_nan;
+    }
+    return descending ? a > b : a < b;
+  }
+};
+
+/// Where row t of [outer, size, inner] begins.
+int64_t row_start(const ops::AxisView& v, int64_t t, int64_t size) {
+  return t / v.inner * size * v.inner + t % v.inner;
+}
+
+template <typename T>
+struct ExtremeIndex {
+  ops::AxisView view;
+  Order by;
+  bool last;
+  void run(const KernelArgs& args) const {
+    const T* x = input<T>(args, 0);
+    int64_t* y = output<int64_t>(args);
+    const int64_t grain = std::max<int64_t>(1, kGrain / std::max<int64_t>(1, view.size));
+    parallel_for(view.outer * view.inner, grain, [&](int64_t begin, int64_t end) {
+      for (int64_t t = begin; t < end; ++t) {
+        const T* row = x + row_start(view, t, view.size);
+        int64_t best = 0;
+        for (int64_t i = 1; i < view.size; ++i) {
+          const T a = row[i * view.inner], b = row[best * view.inner];
+          if (last ? !by.before(b, a) : by.before(a, b)) best = i;
+        }
+        y[t] = best;
+      }
+    });
+  }
+};
+
+/// The first k positions of each row in order; all of them (sort) when k is the size. Positions are
+/// ordered in scratch, one list a chunk.
+template <typename T>
+struct Ranking {
+  ops::AxisView view;
+  int64_t k;
+  Order by;
+  bool last;
+  static constexpr int64_t kChunks = 64;
+
+  int64_t chunks() const { return std::min(kChunks, view.outer * view.inner); }
+  void run(const KernelArgs& args) const {
+    const T* x = input<T>(args, 0);
+    T* values = output<T>(args, 0);
+    int64_t* indices = output<int64_t>(args, 1);
+    const int64_t rows = view.outer * view.inner, n = chunks();
+    parallel_chunks(n, [&](int64_t c) {
+      int64_t* order = static_cast<int64_t*>(args.scratch) + c * view.size;
+      for (int64_t t = rows * c / n; t < rows * (c + 1) / n; ++t) {
+        const T* row = x + row_start(view, t, view.size);
+        rank(row, order);
+        const int64_t at = row_start(view, t, k);
+        for (int64_t i = 0; i < k; ++i) {
+          values[at + i * view.inner] = row[order[i] * view.inner];
+          indices[at + i * view.inner] = order[i];
+        }
+      }
+    });
+  }
+
+  void rank(const T* row, int64_t* order) const {
+    std::iota(order, order + view.size, int64_t{0});
+    const auto before = [&](int64_t i, int64_t j) {
+      const T a = row[i * view.inner], b = row[j * view.inner];
+      if (by.before(a, b)) return true;
+      if (by.before(b, a)) return false;
+      return last ? i > j : i < j;
+    };
+    if (k == view.size)
+      std::sort(order, order + view.size, before);
+    else
+      std::partial_sort(order, order + k, order + view.size, before);
+  }
+};
+
+ops::AxisView view_of(const KernelRequest& r) {
+  const Shape& x = r.in[0].shape;
+  return ops::view_axis(x, normalized_axis(r.attrs->integer("axis"), x.rank()));
+}
+bool last_wins(const KernelRequest& r) {
+  return r.attrs->has("tie") && r.attrs->string("tie") == "last";
+}
+
+Kernel build_extreme_index(const KernelRequest& r) {
+  const Order by{r.op == "argmax", flag_or(*r.attrs, "nan_wins", false)};
+  return visit_numeric(r.in[0].dtype, [&](auto* t) {
+    return kernel_of(r.op, ExtremeIndex<Pointee<decltype(t)>>{view_of(r), by, last_wins(r)});
+  });
+}
+
+template <typename State>
+Kernel ranking_kernel(const KernelRequest& r, State state) {
+  const size_t scratch = static_cast<size_t>(state.chunks() * state.view.size) * sizeof(int64_t);
+  return kernel_of(r.op, std::move(state), scratch);
+}
+
+Kernel build_top_k(const KernelRequest& r) {
+  return visit_numeric(r.in[0].dtype, [&](auto* t) {
+    return ranking_kernel(
+        r, Ranking<Pointee<decltype(t)>>{view_of(r),
+                                         r.attrs->integer("k"),
+                                         {true, flag_or(*r.attrs, "nan_wins", false)},
+                                         last_wins(r)});
+  });
+}
+
+/// NaN above every number: at the end going up, at the start going down.
+Kernel build_sort(const KernelRequest& r) {
+  const bool descending = flag_or(*r.attrs, "descending", false);
+  const ops::AxisView view = view_of(r);
+  return visit_numeric(r.in[0].dtype, [&](auto* t) {
+    return ranking_kernel(
+        r, Ranking<Pointee<decltype(t)>>{view, view.size, {descending, descending}, false});
+  });
+}
+
+}  // namespace
+
+void register_select_along(KernelTable& table) {
+  const auto count = [](const KernelRequest& r) {
+    return static_cast<double>(r.in[0].shape.count()) * 2;
+  };
+  for (const char* op : {"argmax", "argmin"})
+    table.add({op, op, place_plain(numeric_only, count, 0.02), build_extreme_index, {}});
+  table.add({"top_k", "top_k", place_plain(numeric_only, count, 0.005), build_top_k, {}});
+  table.add({"sort", "sort", place_plain(numeric_only, count, 0.002), build_sort, {}});
+}
+
+}  // namespace trivium::cpu
