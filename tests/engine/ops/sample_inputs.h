@@ -61,6 +61,12 @@ inline std::vector<double> sample_numbers(const SampleInput& in, uint64_t seed, 
       case SampleInput::bytes:
         v = static_cast<double>(random.below(256));
         break;
+      case SampleInput::inside:
+        v = 1.6 * random.unit() - 0.8;
+        break;
+      case SampleInput::above_one:
+        v = 1.3 + 2 * random.unit();
+        break;
       default:
         v = 2 * random.unit() - 1;
         break;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "trivium/engine/core/half.h"
+
 namespace trivium {
 namespace {
 
@@ -37,8 +39,12 @@ auto visit(DType dtype, F&& f) {
       return f(static_cast<int64_t*>(nullptr));
     case DType::bool_:
       return f(static_cast<bool*>(nullptr));
+    case DType::f16:
+      return f(static_cast<Half*>(nullptr));
+    case DType::bf16:
+      return f(static_cast<BFloat*>(nullptr));
     default:
-      user_error("{} elements cannot be read on the host; cast to float32 first", name_of(dtype));
+      internal_error("elements of dtype {}", static_cast<int>(dtype));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "trivium/engine/core/error.h"
+#include "trivium/engine/core/special_functions.h"
 
 namespace trivium {
 namespace {
@@ -21,6 +22,23 @@ double floor_mod(double a, double b) {
 double sigmoid(double x) {
   const double e = std::exp(-std::abs(x));
   return (x < 0 ? e : 1) / (1 + e);
+}
+
+/// Rounds the quotient down; exact where a - mod is a multiple of b.
+double floor_quotient(double a, double b) {
+  if (b == 0) return a / b;
+  const double quotient = (a - floor_mod(a, b)) / b;
+  if (quotient == 0) return std::copysign(0.0, a / b);
+  const double down = std::floor(quotient);
+  return quotient - down > 0.5 ? down + 1 : down;
+}
+
+/// Bits of what is an integer; 0 for numbers that 64 bits do not hold.
+double with_bits(ScalarOp op, double a, double b) {
+  const auto bits = [](double v) {
+    return std::abs(v) < 0x1p63 ? static_cast<int64_t>(v) : int64_t{0};
+  };
+  return static_cast<double>(apply_integer(op, bits(a), bits(b)));
 }
 
 struct Row {
@@ -84,6 +102,37 @@ const Row kRows[] = {
     TRIVIUM_ROW(select, 3, false, "b where a != 0, else c", a != 0 ? b : c),
     TRIVIUM_ROW(fma, 3, false, "a * b + c rounded once", std::fma(a, b, c)),
     TRIVIUM_ROW(clip, 3, false, "min(max(a, b), c); NaN if any is", minimum(maximum(a, b), c)),
+    TRIVIUM_ROW(is_inf, 1, true, "|a| is infinite", std::isinf(a)),
+    TRIVIUM_ROW(asin, 1, false, "angle whose sine is a", std::asin(a)),
+    TRIVIUM_ROW(acos, 1, false, "angle whose cosine is a", std::acos(a)),
+    TRIVIUM_ROW(atan, 1, false, "angle whose tangent is a", std::atan(a)),
+    TRIVIUM_ROW(sinh, 1, false, "hyperbolic sine", std::sinh(a)),
+    TRIVIUM_ROW(cosh, 1, false, "hyperbolic cosine", std::cosh(a)),
+    TRIVIUM_ROW(asinh, 1, false, "inverse of sinh", std::asinh(a)),
+    TRIVIUM_ROW(acosh, 1, false, "inverse of cosh, >= 0", std::acosh(a)),
+    TRIVIUM_ROW(atanh, 1, false, "inverse of tanh", std::atanh(a)),
+    TRIVIUM_ROW(log2, 1, false, "logarithm to base 2", std::log2(a)),
+    TRIVIUM_ROW(log10, 1, false, "logarithm to base 10", std::log10(a)),
+    TRIVIUM_ROW(exp2, 1, false, "2^a", std::exp2(a)),
+    TRIVIUM_ROW(trunc, 1, false, "nearest integer towards 0", std::trunc(a)),
+    TRIVIUM_ROW(erfc, 1, false, "1 - erf(a), also where that is small", std::erfc(a)),
+    TRIVIUM_ROW(erfinv, 1, false, "inverse of erf", erfinv(a)),
+    TRIVIUM_ROW(lgamma, 1, false, "log of |gamma function|", log_gamma(a)),
+    TRIVIUM_ROW(digamma, 1, false, "derivative of the log of the gamma function", digamma(a)),
+    TRIVIUM_ROW(trigamma, 1, false, "derivative of digamma", trigamma(a)),
+    TRIVIUM_ROW(bitwise_not, 1, false, "all bits of the integer a flipped",
+                with_bits(ScalarOp::bitwise_not, a, 0)),
+    TRIVIUM_ROW(fmod, 2, false, "remainder with the sign of a, as in C", std::fmod(a, b)),
+    TRIVIUM_ROW(floor_div, 2, false, "quotient rounded down", floor_quotient(a, b)),
+    TRIVIUM_ROW(bitwise_and, 2, false, "bits set in a and b",
+                with_bits(ScalarOp::bitwise_and, a, b)),
+    TRIVIUM_ROW(bitwise_or, 2, false, "bits set in a or b", with_bits(ScalarOp::bitwise_or, a, b)),
+    TRIVIUM_ROW(bitwise_xor, 2, false, "bits set in one of a and b",
+                with_bits(ScalarOp::bitwise_xor, a, b)),
+    TRIVIUM_ROW(shift_left, 2, false, "a * 2^b, the lowest 64 bits",
+                with_bits(ScalarOp::shift_left, a, b)),
+    TRIVIUM_ROW(shift_right, 2, false, "a / 2^b rounded down",
+                with_bits(ScalarOp::shift_right, a, b)),
 };
 #undef TRIVIUM_ROW
 static_assert(std::size(kRows) == kScalarOpCount);

@@ -57,8 +57,36 @@ enum class ScalarOp : uint8_t {
   select,
   fma,
   clip,
+  // One operand.
+  is_inf,
+  asin,
+  acos,
+  atan,
+  sinh,
+  cosh,
+  asinh,
+  acosh,
+  atanh,
+  log2,
+  log10,
+  exp2,
+  trunc,
+  erfc,
+  erfinv,
+  lgamma,
+  digamma,
+  trigamma,
+  bitwise_not,
+  // Two operands.
+  fmod,
+  floor_div,
+  bitwise_and,
+  bitwise_or,
+  bitwise_xor,
+  shift_left,
+  shift_right,
 };
-inline constexpr int kScalarOpCount = static_cast<int>(ScalarOp::clip) + 1;
+inline constexpr int kScalarOpCount = static_cast<int>(ScalarOp::shift_right) + 1;
 
 struct ScalarOpInfo {
   ScalarOp op;
@@ -78,5 +106,10 @@ ScalarOp parse_scalar_op(std::string_view name);
 /// The reference: the operation in double. Operands beyond the arity are ignored. Truth values are
 /// 1 and 0, and any number but zero is true.
 double apply(ScalarOp op, double a, double b = 0, double c = 0);
+
+/// The same over 64-bit integers: exact, sums and products wrap. False for operations that have no
+/// meaning on integers. Division by zero is a UserError.
+bool has_integer_meaning(ScalarOp op);
+int64_t apply_integer(ScalarOp op, int64_t a, int64_t b = 0, int64_t c = 0);
 
 }  // namespace trivium

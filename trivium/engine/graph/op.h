@@ -86,7 +86,17 @@ struct RefCtx {
 /// How the generic tests make an input: `range` says which numbers are legal.
 struct SampleInput {
   Shape shape;
-  enum Range { any, positive, unit, distinct, integers, booleans, bytes } range = any;
+  enum Range {
+    any,
+    positive,
+    unit,
+    distinct,
+    integers,
+    booleans,
+    bytes,
+    inside,    // of (-1, 1), not near its ends
+    above_one  // not near 1
+  } range = any;
   DType dtype = DType::f32;
   int64_t limit = 0;  // integers: values 0 … limit-1
   SampleInput(std::initializer_list<int64_t> dims, Range r = any, DType d = DType::f32,

@@ -146,7 +146,6 @@ TRIVIUM_UNARY(erfc)
 TRIVIUM_UNARY(erfinv)
 TRIVIUM_UNARY(lgamma)
 TRIVIUM_UNARY(digamma)
-TRIVIUM_UNARY(bitwise_not)
 TRIVIUM_UNARY(stop_gradient)
 TRIVIUM_BINARY(add)
 TRIVIUM_BINARY(sub)
@@ -176,6 +175,10 @@ TRIVIUM_BINARY(relu_grad)
 #undef TRIVIUM_UNARY
 #undef TRIVIUM_BINARY
 
+Value bitwise_not(Value x) {
+  if (x.defined() && x.dtype() == DType::bool_) return logical_not(x);
+  return record("bitwise_not", {x});
+}
 Value select(Value condition, Value a, Value b) { return record("select", {condition, a, b}); }
 Value clip(Value x, Value lo, Value hi) { return record("clip", {x, lo, hi}); }
 Value cast(Value x, DType dtype) {

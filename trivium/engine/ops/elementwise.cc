@@ -11,6 +11,10 @@
 namespace trivium::ops {
 namespace {
 
+bool works_on_single_bits(ScalarOp op) {
+  return op == ScalarOp::bitwise_and || op == ScalarOp::bitwise_or || op == ScalarOp::bitwise_xor;
+}
+
 void infer_elementwise(InferCtx& c, ScalarOp op, Operands operands) {
   const int arity = arity_of(op), first = op == ScalarOp::select ? 1 : 0;
   if (first == 1 && c.dtype(0) != DType::bool_)
@@ -22,6 +26,11 @@ void infer_elementwise(InferCtx& c, ScalarOp op, Operands operands) {
     if (operands == Operands::number) require_number(c, i);
     if (operands == Operands::truth && c.dtype(i) != DType::bool_)
       c.fail(fmt::format("operand {} is {}, bool is expected", i, name_of(c.dtype(i))));
+    const bool single = c.dtype(i) == DType::bool_ && works_on_single_bits(op);
+    if (operands == Operands::bits && !is_integer(c.dtype(i)) && !single)
+      c.fail(fmt::format("operand {} is {}, integers{} are expected", i, name_of(c.dtype(i)),
+                         works_on_single_bits(op) ? " or bool" : ""),
+             "cast it first");
     require_same_dtype(c, first, i);
   }
   for (int i = 1; i < arity; ++i) {
@@ -51,10 +60,12 @@ void reference_elementwise(RefCtx& r, ScalarOp op) {
 }
 
 SampleInput::Range range_of(Operands operands) {
+  if (operands == Operands::bits) return SampleInput::bytes;
   return operands == Operands::truth ? SampleInput::booleans : SampleInput::distinct;
 }
 
 DType sample_dtype(Operands operands) {
+  if (operands == Operands::bits) return DType::i32;
   return operands == Operands::truth ? DType::bool_ : DType::f32;
 }
 
@@ -139,6 +150,74 @@ void define_unary(OpRegistry& ops) {
     define_scalar_op(ops, op, Operands::floating).gradient(zero_gradient());
   define_scalar_op(ops, ScalarOp::logical_not, Operands::truth);
   define_scalar_op(ops, ScalarOp::is_nan, Operands::floating);
+  define_scalar_op(ops, ScalarOp::is_inf, Operands::floating);
+}
+
+void define_trigonometry(OpRegistry& ops) {
+  using V = Value;
+  restrict_samples(
+      unary(ops, ScalarOp::tan, [](V dy, V, V y) { return mul(dy, add(square(y), 1.0)); }),
+      SampleInput::inside, 0);
+  unary(ops, ScalarOp::atan, [](V dy, V x, V) { return div(dy, add(square(x), 1.0)); });
+  unary(ops, ScalarOp::sinh, [](V dy, V x, V) { return mul(dy, cosh(x)); });
+  unary(ops, ScalarOp::cosh, [](V dy, V x, V) { return mul(dy, sinh(x)); });
+  unary(ops, ScalarOp::asinh, [](V dy, V x, V) { return mul(dy, rsqrt(add(square(x), 1.0))); });
+  restrict_samples(
+      unary(ops, ScalarOp::acosh, [](V dy, V x, V) { return mul(dy, rsqrt(sub(square(x), 1.0))); }),
+      SampleInput::above_one, 0);
+  OpDef* inside[] = {
+      &unary(ops, ScalarOp::asin,
+             [](V dy, V x, V) { return mul(dy, rsqrt(rsub(1.0, square(x)))); }),
+      &unary(ops, ScalarOp::acos,
+             [](V dy, V x, V) { return neg(mul(dy, rsqrt(rsub(1.0, square(x))))); }),
+      &unary(ops, ScalarOp::atanh, [](V dy, V x, V) { return div(dy, rsub(1.0, square(x))); }),
+  };
+  for (OpDef* op : inside) restrict_samples(*op, SampleInput::inside, 0);
+  define_scalar_op(ops, ScalarOp::atan2, Operands::floating).gradient([](GradCtx& c) {
+    const Value a = c.input(0), b = c.input(1);
+    const Value share = div(c.upstream(), add(square(a), square(b)));
+    if (c.wants(0)) give(c, 0, mul(share, b));
+    if (c.wants(1)) give(c, 1, neg(mul(share, a)));
+  });
+}
+
+void define_special(OpRegistry& ops) {
+  using V = Value;
+  unary(ops, ScalarOp::exp2, [](V dy, V, V y) { return mul(dy, mul(y, std::numbers::ln2)); });
+  unary(ops, ScalarOp::erfc, [](V dy, V x, V) {
+    return mul(dy, mul(exp(neg(square(x))), -2.0 * std::numbers::inv_sqrtpi));
+  });
+  restrict_samples(unary(ops, ScalarOp::erfinv,
+                         [](V dy, V, V y) {
+                           return mul(dy, mul(exp(square(y)), 0.5 / std::numbers::inv_sqrtpi));
+                         }),
+                   SampleInput::inside, 0);
+  OpDef* positive[] = {
+      &unary(ops, ScalarOp::log2, [](V dy, V x, V) { return div(dy, mul(x, std::numbers::ln2)); }),
+      &unary(ops, ScalarOp::log10,
+             [](V dy, V x, V) { return div(dy, mul(x, std::numbers::ln10)); }),
+      &unary(ops, ScalarOp::lgamma, [](V dy, V x, V) { return mul(dy, digamma(x)); }),
+      &unary(ops, ScalarOp::digamma,
+             [](V dy, V x, V) { return mul(dy, x.graph->op("trigamma", {x})); })
+           .skip_difference_check("its derivative, trigamma, has none; lgamma checks both"),
+      &define_scalar_op(ops, ScalarOp::trigamma, Operands::floating)
+           .not_differentiable("third derivatives of lgamma are not among the ops"),
+  };
+  for (OpDef* op : positive) restrict_samples(*op, SampleInput::positive, 0);
+  define_scalar_op(ops, ScalarOp::trunc, Operands::floating).gradient(zero_gradient());
+}
+
+void define_bits(OpRegistry& ops) {
+  for (ScalarOp op : {ScalarOp::bitwise_and, ScalarOp::bitwise_or, ScalarOp::bitwise_xor})
+    define_scalar_op(ops, op, Operands::bits).commutative().not_differentiable("bits are integers");
+  for (ScalarOp op : {ScalarOp::shift_left, ScalarOp::shift_right}) {
+    OpDef& record = define_scalar_op(ops, op, Operands::bits);
+    std::vector<Sample> samples = record.samples();
+    for (Sample& s : samples) s.inputs[1].range = SampleInput::integers, s.inputs[1].limit = 9;
+    record.samples(samples).not_differentiable("bits are integers");
+  }
+  define_scalar_op(ops, ScalarOp::bitwise_not, Operands::bits)
+      .not_differentiable("bits are integers");
 }
 
 void grad_div(GradCtx& c) {
@@ -173,7 +252,7 @@ void define_binary(OpRegistry& ops) {
   });
   restrict_samples(define_scalar_op(ops, ScalarOp::div, Operands::floating).gradient(grad_div),
                    SampleInput::positive, 1);
-  restrict_samples(define_scalar_op(ops, ScalarOp::pow, Operands::floating).gradient(grad_pow),
+  restrict_samples(define_scalar_op(ops, ScalarOp::pow, Operands::number).gradient(grad_pow),
                    SampleInput::positive, 0);
   restrict_samples(define_scalar_op(ops, ScalarOp::mod, Operands::number).gradient([](GradCtx& c) {
     const Value dy = c.upstream();
@@ -183,6 +262,16 @@ void define_binary(OpRegistry& ops) {
       give(c, 1, mul(dy, stop_gradient(round(div(sub(c.output(), c.input(0)), c.input(1))))));
   }),
                    SampleInput::positive, 1);
+  restrict_samples(define_scalar_op(ops, ScalarOp::fmod, Operands::number).gradient([](GradCtx& c) {
+    const Value dy = c.upstream();
+    if (c.wants(0)) give(c, 0, dy);
+    if (c.wants(1))
+      give(c, 1, mul(dy, stop_gradient(round(div(sub(c.output(), c.input(0)), c.input(1))))));
+  }),
+                   SampleInput::positive, 1);
+  restrict_samples(
+      define_scalar_op(ops, ScalarOp::floor_div, Operands::number).gradient(zero_gradient()),
+      SampleInput::positive, 1);
   for (ScalarOp op : {ScalarOp::maximum, ScalarOp::minimum}) {
     define_scalar_op(ops, op, Operands::number).commutative().gradient([op](GradCtx& c) {
       const Value a = c.input(0), b = c.input(1);
@@ -302,7 +391,8 @@ void define_stop_gradient(OpRegistry& ops) {
 }  // namespace
 
 OpDef& define_scalar_op(OpRegistry& ops, ScalarOp opcode, Operands operands) {
-  static const char* const kDoc[] = {"floating", "number", "any dtype", "bool"};
+  static const char* const kDoc[] = {"floating", "number", "any dtype", "bool",
+                                     "integer, or bool where single bits have a meaning"};
   static const char* const kNames[] = {"a", "b", "c"};
   const int arity = arity_of(opcode);
   OpDef& op = ops.define(name_of(opcode));
@@ -324,7 +414,10 @@ OpDef& define_scalar_op(OpRegistry& ops, ScalarOp opcode, Operands operands) {
 
 void define_elementwise(OpRegistry& ops) {
   define_unary(ops);
+  define_trigonometry(ops);
+  define_special(ops);
   define_binary(ops);
+  define_bits(ops);
   define_ternary(ops);
   define_cast(ops);
   define_add_n(ops);

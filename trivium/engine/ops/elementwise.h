@@ -6,8 +6,9 @@
 
 namespace trivium::ops {
 
-/// What operands may be: `truth` means bool operands.
-enum class Operands { floating, number, any, truth };
+/// What operands may be: `truth` means bool operands, `bits` integers (or bool, for the operations
+/// that have a meaning on single bits).
+enum class Operands { floating, number, any, truth, bits };
 
 /// Defines the op named name_of(opcode) over NumPy-broadcast operands of one dtype. Opcodes that
 /// give truth values make bool outputs, others the dtype of the operands; select's condition is

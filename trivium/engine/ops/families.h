@@ -17,6 +17,7 @@ void define_conv(OpRegistry& ops);
 void define_pool(OpRegistry& ops);
 void define_lrn(OpRegistry& ops);
 void define_norm(OpRegistry& ops);
+void define_layer_norm(OpRegistry& ops);
 void define_softmax(OpRegistry& ops);
 void define_loss(OpRegistry& ops);
 void define_shape(OpRegistry& ops);

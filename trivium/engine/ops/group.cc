@@ -5,7 +5,7 @@
 namespace trivium::ops {
 namespace {
 
-constexpr int kLastOp = static_cast<int>(ScalarOp::clip);
+constexpr int kLastOp = kScalarOpCount - 1;
 
 void check(bool ok, const char* what) {
   if (!ok) user_error("elementwise_group: {}", what);

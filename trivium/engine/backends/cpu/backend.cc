@@ -26,10 +26,11 @@ run::Machine known() {
 class CpuBackend final : public run::Backend {
  public:
   CpuBackend() {
-    for (auto add : {register_elementwise, register_reduce, register_matmul, register_conv,
-                     register_pool, register_lrn, register_norm, register_softmax, register_loss,
-                     register_shape, register_select_along, register_index, register_scatter,
-                     register_scan, register_random, register_reorder})
+    for (auto add :
+         {register_elementwise, register_reduce, register_matmul, register_conv, register_pool,
+          register_lrn, register_norm, register_layer_norm, register_softmax, register_loss,
+          register_shape, register_select_along, register_index, register_scatter, register_scan,
+          register_random, register_reorder})
       add(kernels_);
   }
   const std::string& name() const override { return name_; }

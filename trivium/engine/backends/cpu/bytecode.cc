@@ -6,12 +6,6 @@
 namespace trivium::cpu {
 namespace {
 
-void check_dtype(DType dtype, const char* what) {
-  if (dtype == DType::f16 || dtype == DType::bf16)
-    user_error("elementwise {}: {} is not read or written here; convert it to float32 first", what,
-               name_of(dtype));
-}
-
 const char* sum_text(Reduction reduction) {
   switch (reduction) {
     case Reduction::trailing_axes:
@@ -26,8 +20,8 @@ const char* sum_text(Reduction reduction) {
 }  // namespace
 
 Program::Program(Shape space, DType arithmetic) : space_(space), arithmetic_(arithmetic) {
-  if (arithmetic != DType::f32 && arithmetic != DType::f64)
-    user_error("elementwise program: arithmetic in float32 or float64 expected, {} received",
+  if (arithmetic != DType::f32 && arithmetic != DType::f64 && arithmetic != DType::i64)
+    user_error("elementwise program: arithmetic in float32, float64 or int64 expected, {} received",
                name_of(arithmetic));
 }
 
@@ -54,7 +48,6 @@ Program::Value Program::input(DType dtype, const Shape& shape) {
 }
 
 Program::Value Program::input(DType dtype, std::span<const int64_t> strides) {
-  check_dtype(dtype, "input");
   if (static_cast<int>(strides.size()) != space_.rank())
     user_error("elementwise input {}: {} strides expected for {}, {} received", inputs_.size(),
                space_.rank(), space_.text(), strides.size());
@@ -79,7 +72,6 @@ Program::Value Program::apply(ScalarOp op, Value a, Value b, Value c) {
 }
 
 void Program::output(Value value, DType dtype) {
-  check_dtype(dtype, "output");
   outputs_.push_back({check(value, "output"), dtype});
 }
 
@@ -90,7 +82,6 @@ void Program::reduce(Value value, Reduction kind, int axes, DType dtype, double 
   if (kind == Reduction::none || axes < 0 || axes > space_.rank() - keeps_one)
     user_error("elementwise sum: {} 0 to {} of {} expected, {} received",
                keeps_one ? "axis" : "axes", space_.rank() - keeps_one, space_.text(), axes);
-  check_dtype(dtype, "sum");
   reduction_ = kind;
   reduced_axes_ = axes;
   reduced_ = {check(value, "sum"), dtype};

@@ -51,11 +51,11 @@ class Program {
     double number;
   };
 
-  /// `arithmetic` is f32, or f64 for float64 graphs and integers above 2^24 (exact to 2^53).
+  /// `arithmetic` is f32, f64, or i64: integers, exact, wrapping; only operations that have a
+  /// meaning on them.
   explicit Program(Shape space, DType arithmetic = DType::f32);
 
-  /// The next array argument. f32, f64, i8, u8, i16, i32, i64 and bool are read; integers become
-  /// floating. `shape` broadcasts to the space as in NumPy.
+  /// The next array argument. Any dtype is read and becomes a number of the arithmetic. `shape` broadcasts to the space as in NumPy.
   Value input(DType dtype, const Shape& shape);
   /// The same with explicit strides, e.g. of a transposed operand.
   Value input(DType dtype, std::span<const int64_t> strides);

@@ -28,6 +28,28 @@ void double_loop(double* dst, const double* a, const double* b, const double* c,
   }
 }
 
+template <ScalarOp op>
+void integer_loop(int64_t* dst, const int64_t* a, const int64_t* b, const int64_t* c, size_t n) {
+  for (size_t i = 0; i < n; ++i) {
+    if constexpr (op == ScalarOp::add)
+      dst[i] = static_cast<int64_t>(static_cast<uint64_t>(a[i]) + static_cast<uint64_t>(b[i]));
+    else if constexpr (op == ScalarOp::sub)
+      dst[i] = static_cast<int64_t>(static_cast<uint64_t>(a[i]) - static_cast<uint64_t>(b[i]));
+    else if constexpr (op == ScalarOp::mul)
+      dst[i] = static_cast<int64_t>(static_cast<uint64_t>(a[i]) * static_cast<uint64_t>(b[i]));
+    else if constexpr (op == ScalarOp::select)
+      dst[i] = a[i] != 0 ? b[i] : c[i];
+    else
+      dst[i] = apply_integer(op, a[i], b[i], c[i]);
+  }
+}
+
+template <size_t... Is>
+Function<int64_t> integer_function(ScalarOp op, std::index_sequence<Is...>) {
+  static constexpr Function<int64_t> kTable[] = {integer_loop<static_cast<ScalarOp>(Is)>...};
+  return kTable[static_cast<int>(op)];
+}
+
 template <size_t... Is>
 Function<double> double_function(ScalarOp op, std::index_sequence<Is...>) {
   static constexpr Function<double> kTable[] = {double_loop<static_cast<ScalarOp>(Is)>...};
@@ -38,6 +60,8 @@ template <typename T>
 Function<T> function_of(ScalarOp op) {
   if constexpr (std::is_same_v<T, float>)
     return vector_kernels().op[static_cast<int>(op)];
+  else if constexpr (std::is_same_v<T, int64_t>)
+    return integer_function(op, std::make_index_sequence<kScalarOpCount>());
   else
     return double_function(op, std::make_index_sequence<kScalarOpCount>());
 }
@@ -364,5 +388,6 @@ Tape<T> compile(const Program& program, bool direct) {
 
 template Tape<float> compile<float>(const Program&, bool);
 template Tape<double> compile<double>(const Program&, bool);
+template Tape<int64_t> compile<int64_t>(const Program&, bool);
 
 }  // namespace trivium::cpu::detail

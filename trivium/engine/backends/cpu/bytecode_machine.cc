@@ -39,6 +39,12 @@ double sum_of(const double* x, int64_t n) {
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
+double sum_of(const int64_t* x, int64_t n) {
+  double sum = 0;
+  for (int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]);
+  return sum;
+}
+
 /// One thread's view of a run: the workspace and where every register is at the moment.
 template <typename T>
 class Frame {
@@ -87,7 +93,10 @@ class Frame {
     pad(at_[reg], n);
   }
 
-  static void pad(T* tile, int64_t n) { std::fill(tile + n, tile + round_up(n, kStep), T(0)); }
+  /// What lies past the end is computed too: ones, by which integers may be divided.
+  static void pad(T* tile, int64_t n) {
+    std::fill(tile + n, tile + round_up(n, kStep), T(std::is_integral_v<T>));
+  }
 
   void execute(const std::vector<Step<T>>& steps, int64_t n) {
     for (const Step<T>& s : steps) {
@@ -132,13 +141,31 @@ int64_t chunk_tiles(const Program& program) {
       case pow:
       case atan2:
       case mod:
+      case fmod:
+      case floor_div:
+      case asin:
+      case acos:
+      case atan:
+      case sinh:
+      case cosh:
+      case asinh:
+      case acosh:
+      case atanh:
+      case log2:
+      case log10:
+      case exp2:
+      case erfc:
+      case erfinv:
+      case lgamma:
+      case digamma:
+      case trigamma:
         cost += 16;
         break;
       default:
         cost += 1;
     }
   }
-  if (program.arithmetic() == DType::f64) cost *= 8;
+  if (program.arithmetic() != DType::f32) cost *= 8;
   return std::clamp<int64_t>(kChunkTiles * 16 / std::max<int64_t>(cost, 1), 4, kChunkTiles);
 }
 
@@ -378,6 +405,7 @@ std::unique_ptr<const Machine> make_machine(const Program& program) {
   if (program.outputs().empty() && program.reduction() == Reduction::none)
     user_error("elementwise program: an output or a sum expected, none received");
   if (program.arithmetic() == DType::f64) return std::make_unique<TileMachine<double>>(program);
+  if (program.arithmetic() == DType::i64) return std::make_unique<TileMachine<int64_t>>(program);
   return std::make_unique<TileMachine<float>>(program);
 }
 

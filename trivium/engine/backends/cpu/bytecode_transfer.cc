@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "trivium/engine/core/error.h"
+#include "trivium/engine/core/half.h"
 
 namespace trivium::cpu::detail {
 namespace {
@@ -67,7 +68,7 @@ template <typename To, typename T>
 To convert(T x) {
   if constexpr (std::is_same_v<To, bool>) {
     return x != 0;
-  } else if constexpr (std::is_floating_point_v<To>) {
+  } else if constexpr (!std::is_integral_v<To> || std::is_integral_v<T>) {
     return static_cast<To>(x);
   } else {
     return std::abs(x) < T(0x1p63) ? static_cast<To>(static_cast<int64_t>(x)) : To(0);
@@ -118,6 +119,10 @@ LoadFunction<T> load_function(DType from) {
       return load<int64_t, T>;
     case DType::bool_:
       return load<bool, T>;
+    case DType::f16:
+      return load<Half, T>;
+    case DType::bf16:
+      return load<BFloat, T>;
     default:
       internal_error("elementwise kernel reads {}", name_of(from));
   }
@@ -142,6 +147,10 @@ StoreFunction<T> store_function(DType to) {
       return store<int64_t, T>;
     case DType::bool_:
       return store<bool, T>;
+    case DType::f16:
+      return store<Half, T>;
+    case DType::bf16:
+      return store<BFloat, T>;
     default:
       internal_error("elementwise kernel writes {}", name_of(to));
   }
@@ -149,7 +158,9 @@ StoreFunction<T> store_function(DType to) {
 
 template LoadFunction<float> load_function<float>(DType);
 template LoadFunction<double> load_function<double>(DType);
+template LoadFunction<int64_t> load_function<int64_t>(DType);
 template StoreFunction<float> store_function<float>(DType);
 template StoreFunction<double> store_function<double>(DType);
+template StoreFunction<int64_t> store_function<int64_t>(DType);
 
 }  // namespace trivium::cpu::detail

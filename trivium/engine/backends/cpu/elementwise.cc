@@ -13,12 +13,27 @@ namespace {
 /// Wide arithmetic where float32 would lose bits.
 bool needs_double(DType d) { return d == DType::f64 || d == DType::i32 || d == DType::i64; }
 
-Program program_for(const KernelRequest& r) {
+/// Integers compute in 64-bit integers; and they are converted from there, rounded once.
+bool is_integral(const KernelRequest& r) {
+  bool integer = false, floating = false;
+  for (const TensorDesc& t : r.in) {
+    integer |= is_integer(t.dtype) && (r.op != "cast" || needs_double(t.dtype));
+    floating |= is_floating(t.dtype);
+  }
+  return integer && !floating;
+}
+
+DType arithmetic_of(const KernelRequest& r) {
+  if (r.op != "elementwise_group" && is_integral(r)) return DType::i64;
   bool wide = false;
   for (const TensorDesc& t : r.in) wide |= needs_double(t.dtype);
   for (const TensorDesc& t : r.out) wide |= needs_double(t.dtype);
+  return wide ? DType::f64 : DType::f32;
+}
+
+Program program_for(const KernelRequest& r) {
   const Shape space = r.out[0].physical();
-  Program p(space, wide ? DType::f64 : DType::f32);
+  Program p(space, arithmetic_of(r));
   for (const TensorDesc& t : r.in) p.input(t.dtype, walk_strides(t, r.out[0]));
   return p;
 }
@@ -39,7 +54,12 @@ Kernel compiled(const KernelRequest& r, const Program& program) {
 std::string supported(const KernelRequest& r) {
   for (const TensorDesc& t : r.out)
     if (t.shape.rank() > Shape::kMaxRank) return "too many axes";
-  return numeric_only(r);
+  return "";
+}
+
+/// Idle lanes hold anything, also zeros, by which integers are not divided.
+bool divides_integers(const KernelRequest& r) {
+  return is_integral(r) && (r.op == "mod" || r.op == "fmod" || r.op == "floor_div");
 }
 
 /// Plain: everything plain. Batch-blocked: operands of the output's rank whose axis 0 is the batch
@@ -50,6 +70,8 @@ std::optional<Placement> place(const KernelRequest& r, Format family, std::strin
   if (reason.empty() && family.kind == Format::channels)
     reason = "plain or batch-blocked operands only";
   const Shape& shape = r.out[0].shape;
+  if (reason.empty() && family.kind == Format::nblock && divides_integers(r))
+    reason = "integers are divided in plain memory only";
   if (reason.empty() && family.kind == Format::nblock &&
       (shape.rank() < 1 || shape.rank() >= Shape::kMaxRank))
     reason = fmt::format("no batch axis to block in {}", shape.text());
@@ -93,6 +115,25 @@ double weight_of(ScalarOp op) {
     case ScalarOp::mod:
     case ScalarOp::atan2:
       return 10;
+    case ScalarOp::fmod:
+    case ScalarOp::floor_div:
+    case ScalarOp::asin:
+    case ScalarOp::acos:
+    case ScalarOp::atan:
+    case ScalarOp::sinh:
+    case ScalarOp::cosh:
+    case ScalarOp::asinh:
+    case ScalarOp::acosh:
+    case ScalarOp::atanh:
+    case ScalarOp::log2:
+    case ScalarOp::log10:
+    case ScalarOp::exp2:
+    case ScalarOp::erfc:
+    case ScalarOp::erfinv:
+    case ScalarOp::lgamma:
+    case ScalarOp::digamma:
+    case ScalarOp::trigamma:
+      return 40;
     default:
       return 1;
   }

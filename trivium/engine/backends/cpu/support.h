@@ -154,6 +154,7 @@ void register_conv(KernelTable& table);
 void register_pool(KernelTable& table);
 void register_lrn(KernelTable& table);
 void register_norm(KernelTable& table);
+void register_layer_norm(KernelTable& table);
 void register_softmax(KernelTable& table);
 void register_loss(KernelTable& table);
 void register_shape(KernelTable& table);

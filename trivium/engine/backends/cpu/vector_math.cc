@@ -185,11 +185,23 @@ void run_trig(float* dst, const float* a, const float*, const float*, size_t n) 
   }
 }
 
-/// The remainder is exact only as long division does it, so this one is not vectorised.
-void run_mod(float* dst, const float* a, const float* b, const float*, size_t n) {
+/// Element by element through the reference: what is seldom needed, and remainders, which are exact
+/// only as long division does them.
+template <ScalarOp op>
+void run_reference(float* dst, const float* a, const float* b, const float*, size_t n) {
+  const bool binary = arity_of(op) > 1;
   for (size_t i = 0; i < n; ++i)
-    dst[i] = static_cast<float>(trivium::apply(ScalarOp::mod, a[i], b[i]));
+    dst[i] = static_cast<float>(trivium::apply(op, a[i], binary ? b[i] : 0));
 }
+
+template <size_t... Is>
+void fill_references(VectorKernels& k, std::index_sequence<Is...>) {
+  ((k.op[Is] = run_reference<static_cast<ScalarOp>(Is)>), ...);
+}
+
+struct Trunc {
+  static HWY_INLINE VF call(DF, VF a, VF, VF) { return hn::Trunc(a); }
+};
 
 /// Sixteen running sums, then a tree over them: the same additions at every SIMD level.
 float sum_tile(const float* x, size_t n) {
@@ -223,6 +235,7 @@ void fill_pairs(TileFunction (&row)[kPairOps][2]) {
 VectorKernels make_kernels() {
   using enum ScalarOp;
   VectorKernels k{};
+  fill_references(k, std::make_index_sequence<kScalarOpCount>());
   const auto set = [&k](ScalarOp op, TileFunction f) { k.op[static_cast<int>(op)] = f; };
   set(neg, run<Neg, 1>);
   set(ScalarOp::abs, run<Abs, 1>);
@@ -244,6 +257,7 @@ VectorKernels make_kernels() {
   set(ScalarOp::floor, run<Floor, 1>);
   set(ScalarOp::ceil, run<Ceil, 1>);
   set(ScalarOp::round, run<Round, 1>);
+  set(ScalarOp::trunc, run<Trunc, 1>);
   set(ScalarOp::relu, run<Relu, 1>);
   set(ScalarOp::softplus, run<Softplus, 1>);
   set(logical_not, run<LogicalNot, 1>);
@@ -263,7 +277,6 @@ VectorKernels make_kernels() {
   set(greater_equal, run<GreaterEqual, 2>);
   set(logical_and, run<LogicalAnd, 2>);
   set(logical_or, run<LogicalOr, 2>);
-  set(mod, run_mod);
   set(ScalarOp::atan2, run_wide<Atan2>);
   set(relu_grad, run<ReluGrad, 2>);
   set(ScalarOp::select, run<Select, 3>);

@@ -1,4 +1,6 @@
 // Rewrites that are exact: they never change a bit of any result.
+#include <cmath>
+
 #include <algorithm>
 
 #include "trivium/engine/compile/passes/passes.h"
@@ -9,6 +11,10 @@ namespace {
 
 constexpr int64_t kFoldLimit =
     4096;  // elements: larger literals cost more memory than they save time
+
+/// Literals are computed in double: integers beyond 2^53, and what is no integer at all (a division
+/// by zero), are left to the kernels.
+bool exact_in_double(double v, DType dtype) { return !is_integer(dtype) || std::abs(v) <= 0x1p53; }
 
 struct Simplifier {
   Unit& unit;
@@ -101,12 +107,19 @@ struct Simplifier {
     std::vector<Value> copies;
     for (const Value& v : in) {
       if (!is_op(v, "constant")) return {};
-      copies.push_back(small.constant(rw.to().constants()[made_by(v).literal]));
+      const Array& literal = rw.to().constants()[made_by(v).literal];
+      for (int64_t i = 0; i < literal.count(); ++i)
+        if (!exact_in_double(literal.at(i), literal.dtype())) return {};
+      copies.push_back(small.constant(literal));
     }
     const Value result = small.op(*node.op, copies, *node.attrs);
     const RefTensor t = interpret(small, {result}, {})[0];
     Array literal(out.shape, out.dtype);
-    for (int64_t i = 0; i < literal.count(); ++i) literal.set(i, t.data[i]);
+    for (int64_t i = 0; i < literal.count(); ++i) {
+      if (!exact_in_double(t.data[i], out.dtype)) return {};
+      literal.set(i, t.data[i]);
+      if (is_integer(out.dtype) && literal.at(i) != t.data[i]) return {};
+    }
     return rw.to().constant(literal);
   }
 

@@ -1,0 +1,423 @@
+// Recording appends packed records; submit() writes the structure as a key of words, looks the key
+// up, and on the first meeting only records a Graph and prepares a plan.
+#include "trivium/engine/record/tape.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <list>
+#include <map>
+#include <mutex>
+
+#include "trivium/engine/compile/compile.h"
+#include "trivium/engine/core/log.h"
+#include "trivium/engine/core/parallel.h"
+#include "trivium/engine/record/check.h"
+#include "trivium/engine/run/executor.h"
+
+namespace trivium::record {
+namespace {
+
+constexpr int kMostNodes = 16384;
+constexpr size_t kMostLeafBytes = size_t{1} << 30;
+constexpr size_t kMostStructures = 1024;
+
+Mode first_mode() {
+  const char* name = std::getenv("TRIVIUM_RECORD");
+  const std::string text = name ? name : "";
+  if (text == "eager") return Mode::eager;
+  if (text == "check") return Mode::check;
+  if (text == "nan") return Mode::nan;
+  if (!text.empty() && text != "lazy")
+    user_error("TRIVIUM_RECORD is \"{}\": expected lazy, eager, check or nan", text);
+  return Mode::lazy;
+}
+
+std::atomic<Mode>& mode_place() {
+  static std::atomic<Mode> mode{first_mode()};
+  return mode;
+}
+
+struct Scopes {
+  std::mutex lock;  // guards the rest
+  std::map<std::string, int32_t> ids{{"", 0}};
+  std::vector<const std::string*> names{&ids.begin()->first};
+};
+Scopes& scopes() {
+  static Scopes& all = *new Scopes;
+  return all;
+}
+
+std::atomic<int64_t> submitted{0}, built{0};
+
+uint64_t pack(int32_t a, int32_t b) {
+  return static_cast<uint64_t>(static_cast<uint32_t>(a)) << 32 | static_cast<uint32_t>(b);
+}
+
+}  // namespace
+
+Mode mode() { return mode_place().load(std::memory_order_relaxed); }
+void set_mode(Mode mode) { mode_place().store(mode); }
+SubmitCounters submit_counters() { return {submitted.load(), built.load()}; }
+
+int32_t scope_id(const std::string& name) {
+  Scopes& s = scopes();
+  std::lock_guard<std::mutex> hold(s.lock);
+  auto [at, fresh] = s.ids.emplace(name, static_cast<int32_t>(s.names.size()));
+  if (fresh) s.names.push_back(&at->first);
+  return at->second;
+}
+
+const std::string& scope_name(int32_t id) {
+  Scopes& s = scopes();
+  std::lock_guard<std::mutex> hold(s.lock);
+  return *s.names[id];
+}
+
+Tape& Tape::mine() {
+  static thread_local Tape tape;
+  return tape;
+}
+
+Tape::~Tape() {
+  try {
+    submit();
+  } catch (const std::exception&) {
+    // The promises have failed and say so to whoever looks at them.
+  }
+}
+
+void Tape::forget(int32_t value) {
+  std::lock_guard<OwnerLock> hold(lock_);
+  values_[value].slot = nullptr;
+}
+
+int32_t Tape::value_of(const Ref<Slot>& slot) {
+  if (slot->tape == this) return slot->index;
+  if (slot->tape) submit_of(slot->tape);
+  if (slot->error) std::rethrow_exception(slot->error);
+  const auto [at, fresh] = leaf_of_.emplace(slot.get(), static_cast<int32_t>(values_.size()));
+  if (fresh) {
+    leaves_.push_back({slot->is_number ? LeafKind::scalar : LeafKind::array,
+                       at->second,
+                       slot,
+                       slot->as_number,
+                       {},
+                       0});
+    values_.push_back({slot->meta, nullptr});
+    if (!slot->is_number) leaf_bytes_ += slot->value.bytes();
+  }
+  return at->second;
+}
+
+int32_t Tape::scalar(double value, DType dtype) {
+  const int32_t index = static_cast<int32_t>(values_.size());
+  leaves_.push_back({LeafKind::scalar, index, {}, value, {}, 0});
+  values_.push_back({meta_of(Shape{}, dtype), nullptr});
+  return index;
+}
+
+int32_t Tape::constant(const Array& value) {
+  const int32_t index = static_cast<int32_t>(values_.size());
+  leaves_.push_back({LeafKind::constant,
+                     index,
+                     {},
+                     0,
+                     value,
+                     hash_bytes(value.raw(), value.bytes(), value.bytes())});
+  values_.push_back({meta_of(value.shape(), value.dtype()), nullptr});
+  return index;
+}
+
+int32_t Tape::append(const Call* call, std::span<const int32_t> operands,
+                     const Inference& inference) {
+  const int32_t first = static_cast<int32_t>(values_.size());
+  nodes_.push_back({call, first, static_cast<int32_t>(operands_.size()),
+                    static_cast<int32_t>(operands.size()),
+                    static_cast<int32_t>(inference.results.size()), scope_});
+  operands_.insert(operands_.end(), operands.begin(), operands.end());
+  for (const Meta* m : inference.results) values_.push_back({m, nullptr});
+  return first;
+}
+
+Ref<Slot> Tape::promise(int32_t value) {
+  ValueRecord& record = values_[value];
+  if (record.slot) return Ref<Slot>(record.slot);
+  Ref<Slot> slot = Slot::pending(this, value, record.meta);
+  record.slot = slot.get();
+  return slot;
+}
+
+void Tape::rebound(Storage& storage, const Ref<Slot>& before) {
+  if (storage.tape_run == run_ || !before->is_ready() || before->error || before->is_number) return;
+  storage.tape_run = run_;
+  rebound_.push_back({Ref<Storage>(&storage), before});
+}
+
+void Tape::after_record() {
+  if (running_) return;
+  if (nodes() >= kMostNodes || leaf_bytes_ > kMostLeafBytes || mode() != Mode::lazy) submit();
+}
+
+void Tape::submit_of(Tape* tape) { tape->submit(); }
+
+/// What a submission is about, read off the tape.
+struct Tape::Job {
+  struct Update {
+    int32_t leaf;   // index among leaves, -1 when the old content is not read
+    int32_t value;  // the new content
+    size_t rebound;
+  };
+  std::vector<int32_t> results;
+  std::vector<Ref<Slot>> slots;  // one a result
+  std::vector<Update> updates;
+  std::vector<Ref<Slot>> update_slots;
+  std::vector<uint64_t> key;
+  uint64_t hash = 0;
+};
+
+/// A structure met before: its plan, and which leaf goes to which slot of it.
+struct Tape::Compiled {
+  std::vector<uint64_t> key;
+  std::shared_ptr<const run::Plan> plan;
+  std::vector<int32_t> inputs, scalars;  // leaf of each plan input and scalar
+  std::vector<int32_t> cells;            // update of each plan cell
+};
+
+namespace {
+
+/// Structures by hash; when there are too many the oldest half goes.
+template <typename T>
+struct StructureTable {
+  std::mutex lock;  // guards the rest
+  std::unordered_map<uint64_t, std::list<std::shared_ptr<T>>> by_hash;
+  std::list<uint64_t> order;
+
+  std::shared_ptr<T> find(uint64_t hash, const std::vector<uint64_t>& key) {
+    std::lock_guard<std::mutex> hold(lock);
+    const auto at = by_hash.find(hash);
+    if (at == by_hash.end()) return nullptr;
+    for (const std::shared_ptr<T>& c : at->second)
+      if (c->key == key) return c;
+    return nullptr;
+  }
+  void add(uint64_t hash, std::shared_ptr<T> made) {
+    std::lock_guard<std::mutex> hold(lock);
+    by_hash[hash].push_back(std::move(made));
+    order.push_back(hash);
+    for (size_t extra = order.size() > kMostStructures ? kMostStructures / 2 : 0; extra > 0;
+         --extra) {
+      by_hash.erase(order.front());
+      order.pop_front();
+    }
+  }
+};
+
+}  // namespace
+
+void Tape::submit() {
+  std::lock_guard<OwnerLock> hold(lock_);
+  if (running_) return;
+  if (nodes_.empty()) {
+    clear();
+    return;
+  }
+  running_ = true;
+  struct Done {
+    Tape& tape;
+    ~Done() {
+      tape.clear();
+      tape.running_ = false;
+    }
+  } done{*this};
+  Job job;
+  for (size_t r = 0; r < rebound_.size(); ++r) {
+    const Rebound& b = rebound_[r];
+    Slot* now = b.storage->current.get();
+    const bool alive = b.storage->references() > 1;
+    if (!alive || now->tape != this || now->meta != b.before->meta) continue;
+    const auto leaf = leaf_of_.find(b.before.get());
+    const bool read = leaf != leaf_of_.end();
+    if (b.before->references() > (read ? 2 : 1)) continue;  // somebody still wants the old content
+    const bool twice = std::any_of(job.updates.begin(), job.updates.end(),
+                                   [&](const Job::Update& u) { return u.value == now->index; });
+    if (twice) continue;
+    job.updates.push_back({read ? leaf->second : -1, now->index, r});
+    job.update_slots.push_back(b.storage->current);
+  }
+  std::vector<char> updated(values_.size(), 0);
+  for (const Job::Update& u : job.updates) updated[u.value] = 1;
+  for (size_t v = 0; v < values_.size(); ++v)
+    if (values_[v].slot && !updated[v] && values_[v].slot->is_held()) {
+      job.results.push_back(static_cast<int32_t>(v));
+      job.slots.emplace_back(values_[v].slot);
+    }
+  try {
+    run(job);
+  } catch (...) {
+    for (const Ref<Slot>& s : job.slots) s->fail(std::current_exception());
+    for (const Ref<Slot>& s : job.update_slots) s->fail(std::current_exception());
+    throw;
+  }
+}
+
+void Tape::clear() {
+  // Promises that only a view's cache held are kept by reading the view again.
+  const auto lost = std::make_exception_ptr(InternalError("a view's cached value was not kept"));
+  for (ValueRecord& v : values_)
+    if (v.slot && v.slot->tape == this) v.slot->fail(lost);
+  nodes_.clear();
+  operands_.clear();
+  values_.clear();
+  leaf_of_.clear();
+  leaf_bytes_ = 0;
+  ++run_;
+  // Dropping these may drop other things: not while the vectors are being walked.
+  std::vector<Leaf> leaves;
+  std::vector<Rebound> rebound;
+  leaves.swap(leaves_);
+  rebound.swap(rebound_);
+  leaves.clear();
+  rebound.clear();
+  if (leaves_.empty()) leaves_.swap(leaves);
+  if (rebound_.empty()) rebound_.swap(rebound);
+}
+
+void Tape::run(Job& job) {
+  std::vector<uint64_t>& key = job.key;
+  key.reserve(nodes_.size() * 4 + leaves_.size() * 2 + job.results.size() + 16);
+  key.push_back(static_cast<uint64_t>(threads()));
+  key.push_back(pack(static_cast<int32_t>(nodes_.size()), static_cast<int32_t>(leaves_.size())));
+  for (const Leaf& l : leaves_) {
+    key.push_back(pack(static_cast<int32_t>(l.kind), l.value));
+    key.push_back(pack(static_cast<int32_t>(values_[l.value].meta->id), 0) ^ l.hash);
+  }
+  for (const NodeRecord& n : nodes_) {
+    key.push_back(pack(static_cast<int32_t>(n.call->id), n.operands));
+    key.push_back(pack(n.first_value, n.results));
+  }
+  for (size_t i = 0; i + 1 < operands_.size(); i += 2)
+    key.push_back(pack(operands_[i], operands_[i + 1]));
+  if (operands_.size() % 2) key.push_back(pack(operands_.back(), -1));
+  key.push_back(
+      pack(static_cast<int32_t>(job.results.size()), static_cast<int32_t>(job.updates.size())));
+  for (int32_t r : job.results) key.push_back(static_cast<uint64_t>(r));
+  for (const Job::Update& u : job.updates) key.push_back(pack(u.leaf, u.value));
+  job.hash = hash_bytes(key.data(), key.size() * sizeof(uint64_t));
+
+  static StructureTable<Compiled>& table = *new StructureTable<Compiled>;
+  std::shared_ptr<Compiled> compiled = table.find(job.hash, key);
+  ++submitted;
+  if (!compiled) {
+    ++built;
+    compiled = compile(job);
+    table.add(job.hash, compiled);
+  }
+  log::event(log::Topic::record, "submit: {} nodes, {} leaves, {} results, {} updates in place",
+             nodes_.size(), leaves_.size(), job.results.size(), job.updates.size());
+
+  run::Bindings bindings;
+  bindings.inputs.reserve(compiled->inputs.size());
+  for (int32_t l : compiled->inputs) bindings.inputs.push_back(leaves_[l].slot->value);
+  bindings.scalars.reserve(compiled->scalars.size());
+  for (int32_t l : compiled->scalars) bindings.scalars.push_back(leaves_[l].number);
+  bindings.cells.reserve(compiled->cells.size());
+  for (int32_t c : compiled->cells) {
+    const Rebound& b = rebound_[job.updates[c].rebound];
+    CellRef& cell = b.storage->cell;
+    const Array& memory = b.before->value;
+    if (!cell || cell->value().raw() != memory.raw() || cell->shape() != memory.shape() ||
+        cell->dtype() != memory.dtype())
+      cell = std::make_shared<Cell>("tensor", memory);
+    bindings.cells.push_back(cell);
+  }
+  std::vector<Array> outputs;
+  run::execute(*compiled->plan, bindings, outputs);
+  for (size_t i = 0; i < job.slots.size(); ++i) job.slots[i]->fulfil(std::move(outputs[i]));
+  for (size_t i = 0; i < job.update_slots.size(); ++i)
+    job.update_slots[i]->fulfil(rebound_[job.updates[i].rebound].before->value);
+  for (const Rebound& b : rebound_) {  // memory handed out stays where it is
+    const Ref<Slot>& now = b.storage->current;
+    if (b.storage->exports == 0 || !now->is_ready() || now->error) continue;
+    if (now->value.raw() == b.before->value.raw() || now->meta != b.before->meta) continue;
+    b.before->value.copy_from(now->value);
+    b.storage->current = Slot::ready(b.before->value);
+  }
+  if (mode() == Mode::nan || mode() == Mode::check) {
+    std::vector<Array> results;
+    for (const Ref<Slot>& s : job.slots) results.push_back(s->value);
+    for (const Ref<Slot>& s : job.update_slots) results.push_back(s->value);
+    if (mode() == Mode::nan)
+      require_finite(nodes_.back().call->op->name(), scope_name(nodes_.back().scope), results);
+  }
+}
+
+std::shared_ptr<Tape::Compiled> Tape::compile(const Job& job) {
+  auto made = std::make_shared<Compiled>();
+  made->key = job.key;
+  Graph graph;
+  std::vector<Value> values(values_.size());
+  std::vector<int32_t> update_of(values_.size(), -1);  // per leaf value
+  std::vector<CellRef> cells;
+  for (size_t u = 0; u < job.updates.size(); ++u) {
+    const Meta* m = values_[job.updates[u].value].meta;
+    // Only the Cell's shape is looked at here; the memory is bound when the plan runs.
+    cells.push_back(
+        std::make_shared<Cell>("tensor", rebound_[job.updates[u].rebound].before->value));
+    if (cells.back()->shape() != m->shape) internal_error("record: an update changes the shape");
+    if (job.updates[u].leaf >= 0) update_of[job.updates[u].leaf] = static_cast<int32_t>(u);
+  }
+  std::vector<int32_t> input_leaf, scalar_leaf;
+  for (size_t l = 0; l < leaves_.size(); ++l) {
+    const Leaf& leaf = leaves_[l];
+    const Meta* m = values_[leaf.value].meta;
+    if (leaf.kind == LeafKind::constant) {
+      values[leaf.value] = graph.constant(leaf.array);
+    } else if (leaf.kind == LeafKind::scalar) {
+      values[leaf.value] = graph.scalar("number", m->dtype);
+      scalar_leaf.push_back(static_cast<int32_t>(l));
+    } else if (update_of[leaf.value] >= 0) {
+      values[leaf.value] = graph.read(cells[update_of[leaf.value]]);
+    } else {
+      values[leaf.value] = graph.input("leaf", m->shape, m->dtype);
+      input_leaf.push_back(static_cast<int32_t>(l));
+    }
+  }
+  std::vector<Value> operands;
+  int32_t scope = -1;
+  for (const NodeRecord& n : nodes_) {
+    operands.clear();
+    for (int32_t i = 0; i < n.operands; ++i)
+      operands.push_back(values[operands_[n.first_operand + i]]);
+    if (n.scope != scope) graph.set_scope(scope_name(scope = n.scope));
+    const Value v = graph.op(*n.call->op, operands, *n.call->attrs);
+    for (int32_t r = 0; r < n.results; ++r) values[n.first_value + r] = graph.output_of(v, r);
+  }
+  std::vector<Value> fetches;
+  for (int32_t r : job.results) fetches.push_back(values[r]);
+  for (size_t u = 0; u < job.updates.size(); ++u)
+    graph.assign(cells[u], values[job.updates[u].value]);
+  const compile::Prepared prepared = compile::prepare(graph, {}, fetches, true);
+  made->plan = prepared.plan;
+  for (int i : prepared.inputs) made->inputs.push_back(input_leaf[i]);
+  for (int i : prepared.scalars) made->scalars.push_back(scalar_leaf[i]);
+  for (const CellRef& c : prepared.cells)
+    made->cells.push_back(
+        static_cast<int32_t>(std::find(cells.begin(), cells.end(), c) - cells.begin()));
+  if (mode() == Mode::check)
+    check_against_reference(
+        graph, fetches,
+        [&] {
+          std::vector<Array> in;
+          for (int32_t l : input_leaf) in.push_back(leaves_[l].slot->value);
+          return in;
+        }(),
+        [&] {
+          std::vector<double> in;
+          for (int32_t l : scalar_leaf) in.push_back(leaves_[l].number);
+          return in;
+        }());
+  return made;
+}
+
+}  // namespace trivium::record

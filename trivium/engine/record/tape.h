@@ -1,0 +1,116 @@
+// Tape: what a thread has recorded and not yet run. Nodes are packed records in arenas that are
+// reused, so recording an op costs no allocation beyond the Slot it returns. submit() turns the
+// tape into a plan (once for each structure) and runs it.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "trivium/engine/record/slot.h"
+#include "trivium/engine/record/spin_lock.h"
+
+namespace trivium::record {
+
+/// How recorded programs run; `eager` runs every op as it is recorded, `check` compares it with the
+/// float64 reference interpreter besides, `nan` stops at the first result that is not finite.
+/// TRIVIUM_RECORD=eager|check|nan sets the mode a process starts with.
+enum class Mode { lazy, eager, check, nan };
+Mode mode();
+void set_mode(Mode mode);
+
+class Tape {
+ public:
+  /// The calling thread's.
+  static Tape& mine();
+  ~Tape();
+
+  /// Index of a slot's value on this tape; a ready slot becomes a leaf, another tape's promise is
+  /// kept first (its tape is submitted).
+  int32_t value_of(const Ref<Slot>& slot);
+  /// A rank-0 number that may differ from run to run.
+  int32_t scalar(double value, DType dtype);
+  /// A number or small array that is part of the structure.
+  int32_t constant(const Array& value);
+  /// Appends an op; returns the index of its first result.
+  int32_t append(const Call* call, std::span<const int32_t> operands, const Inference& inference);
+  /// A promise for a value of this tape.
+  Ref<Slot> promise(int32_t value);
+  const Meta* meta(int32_t value) const { return values_[value].meta; }
+
+  /// Called when a storage that held memory gets a promise: its memory may be reused.
+  void rebound(Storage& storage, const Ref<Slot>& before);
+
+  /// Runs everything recorded. Afterwards every promise is kept or failed. Throws what failed.
+  void submit();
+  /// A thread other than the owner may do it too.
+  static void submit_of(Tape* tape);
+  int nodes() const { return static_cast<int>(nodes_.size()); }
+  /// Submits when the tape has grown beyond what one plan should hold, or the mode says so.
+  void after_record();
+  /// Nobody waits for the value any more.
+  void forget(int32_t value);
+  OwnerLock& lock() { return lock_; }
+
+  /// Names the layer of what is recorded next, for messages and profiles.
+  void set_scope(int32_t scope) { scope_ = scope; }
+  int32_t scope() const { return scope_; }
+
+  struct NodeRecord {
+    const Call* call;
+    int32_t first_value;
+    int32_t first_operand;
+    int32_t operands;
+    int32_t results;
+    int32_t scope;
+  };
+  struct ValueRecord {
+    const Meta* meta;
+    Slot* slot;  // who waits for it; not owned
+  };
+  enum class LeafKind : int32_t { array, scalar, constant };
+  struct Leaf {
+    LeafKind kind;
+    int32_t value;
+    Ref<Slot> slot;
+    double number = 0;
+    Array array;
+    uint64_t hash = 0;
+  };
+  struct Rebound {
+    Ref<Storage> storage;
+    Ref<Slot> before;
+  };
+
+ private:
+  struct Compiled;
+  struct Job;
+  void run(Job& job);
+  void clear();
+  std::shared_ptr<Compiled> compile(const Job& job);
+
+  std::vector<NodeRecord> nodes_;
+  std::vector<int32_t> operands_;
+  std::vector<ValueRecord> values_;
+  std::vector<Leaf> leaves_;
+  std::unordered_map<const Slot*, int32_t> leaf_of_;
+  std::vector<Rebound> rebound_;
+  size_t leaf_bytes_ = 0;
+  uint64_t run_ = 1;  // number of the segment
+  int32_t scope_ = 0;
+  bool running_ = false;
+  OwnerLock lock_;  // guards everything above: other threads may submit, or drop a promise
+};
+
+/// How often the thread-wide structure lookup found a plan, and built one.
+struct SubmitCounters {
+  int64_t submitted = 0, built = 0;
+};
+SubmitCounters submit_counters();
+
+/// Scope names ("layer1.0.conv1") by number.
+int32_t scope_id(const std::string& name);
+const std::string& scope_name(int32_t id);
+
+}  // namespace trivium::record
