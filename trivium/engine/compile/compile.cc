@@ -100,17 +100,29 @@ std::string finding(std::string text) {
   return text;
 }
 
+bool runs(const NamedPass& pass, const Unit& unit) {
+  return std::string_view(pass.name) == "decompose" || unit.enabled(pass.name);
+}
+
+/// The graph that pass `index` was given, made again: passes change it where it is.
+std::string text_before(const Capture& capture, const Options& options, size_t index) {
+  Unit unit = capture.to_unit(options);
+  for (size_t i = 0; i < index; ++i)
+    if (runs(kPasses[i], unit)) kPasses[i].run(unit);
+  return to_text(*unit.graph);
+}
+
 /// Runs one pass; an internal error saves the graph it was given and says where.
-void run_pass(const NamedPass& pass, Unit& unit) {
-  const bool needed_always = std::string(pass.name) == "decompose";
-  if (!needed_always && !unit.enabled(pass.name)) return;
-  const std::string before = to_text(*unit.graph);
+void run_pass(size_t index, Unit& unit, const Capture& capture, const Options& options) {
+  const NamedPass& pass = kPasses[index];
+  if (!runs(pass, unit)) return;
   try {
     pass.run(unit);
     verify(*unit.graph);
   } catch (const InternalError& e) {
     const std::string file = fmt::format("trivium-{}.txt", pass.name);
-    const bool saved = static_cast<bool>(std::ofstream(file) << before << std::flush);
+    const bool saved = static_cast<bool>(std::ofstream(file)
+                                         << text_before(capture, options, index) << std::flush);
     throw InternalError(fmt::format(
         "internal error in pass {}: {}; {}", pass.name, finding(e.what()),
         saved
@@ -123,7 +135,7 @@ void run_pass(const NamedPass& pass, Unit& unit) {
 std::shared_ptr<const run::Plan> build(const Capture& capture, const Options& options) {
   Unit unit = capture.to_unit(options);
   if (unit.options.threads <= 0) unit.options.threads = threads();
-  for (const NamedPass& pass : kPasses) run_pass(pass, unit);
+  for (size_t i = 0; i < std::size(kPasses); ++i) run_pass(i, unit, capture, options);
   const run::Backend& backend = run::backend(options.backend);
   const Layout layout = choose_layout(unit, backend);
   std::shared_ptr<run::Plan> plan = lower(unit, layout, backend);
