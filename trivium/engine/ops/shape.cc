@@ -1,5 +1,6 @@
 // Ops that move elements without computing: reshape, permute, broadcast, slice, concat, pad, flip.
 #include <algorithm>
+#include <cmath>
 
 #include "trivium/engine/ops/families.h"
 #include "trivium/engine/ops/rules.h"
@@ -236,7 +237,7 @@ void define_pad(OpRegistry& ops) {
       .input("x", "any dtype")
       .required_attr("before", Ints{}, "elements added before each axis, >= 0")
       .required_attr("after", Ints{}, "elements added after each axis, >= 0")
-      .attr("value", AttrValue(0.0), "the constant")
+      .attr("value", AttrValue(0.0), "the constant; integers drop its fraction")
       .output("y", "dtype of x; before + size + after along each axis")
       .infer([](InferCtx& c) {
         const Shape& x = c.shape(0);
@@ -255,7 +256,9 @@ void define_pad(OpRegistry& ops) {
       })
       .reference([](RefCtx& r) {
         const Strides strides = strides_of(r.out[0]->shape);
-        std::fill(r.out[0]->data.begin(), r.out[0]->data.end(), r.attrs.real("value"));
+        const double value = r.attrs.real("value");
+        std::fill(r.out[0]->data.begin(), r.out[0]->data.end(),
+                  is_floating(r.out[0]->dtype) ? value : std::trunc(value));
         int64_t offset = 0;
         for (int i = 0; i < r.in[0]->shape.rank(); ++i)
           offset += r.attrs.integers("before")[i] * strides[i];

@@ -162,10 +162,27 @@ inline RunResult run_entry(const run::KernelEntry& entry, const Case& c,
   return result;
 }
 
+/// Half the distance of 1 to the next number; 0 for what is exact.
+inline double precision_of(DType dtype) {
+  switch (dtype) {
+    case DType::f64:
+      return 0x1p-53;
+    case DType::f32:
+      return 0x1p-24;
+    case DType::f16:
+      return 0x1.01p-11;  // and what float32 adds to it
+    case DType::bf16:
+      return 0x1.01p-8;
+    default:
+      return 0;
+  }
+}
+
 /// "" when every element is as expected, else the first that is not. Errors are allowed in units of
 /// the dtype's precision, relative to the element or to `scale`, whichever is larger.
 inline std::string difference(const Array& got, const RefTensor& want, double steps = 32) {
-  const double unit = want.dtype == DType::f64 ? 0x1p-53 : want.dtype == DType::f32 ? 0x1p-24 : 0;
+  const double unit = precision_of(want.dtype);
+  if (want.dtype == DType::f16 || want.dtype == DType::bf16) steps = 1;  // float32, rounded once
   for (int64_t i = 0; i < got.count(); ++i) {
     const double a = got.at(i), b = want.data[static_cast<size_t>(i)];
     if (std::isnan(a) && std::isnan(b)) continue;

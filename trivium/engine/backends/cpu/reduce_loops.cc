@@ -23,6 +23,15 @@ constexpr int64_t kTile = 256;       // running values of a column tile
 constexpr int64_t kFlush = 64;       // float32 additions before the sum moves into double
 constexpr int64_t kSegment = 32768;  // elements of a row that one work item folds
 
+/// Integers wrap: computed without a sign, where that is defined.
+template <typename T, typename F>
+HWY_INLINE T wrapping(T a, T b, const F& f) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(f(static_cast<uint64_t>(a), static_cast<uint64_t>(b)));
+  else
+    return f(a, b);
+}
+
 struct SumOp {
   template <typename T>
   static T start() {
@@ -30,7 +39,7 @@ struct SumOp {
   }
   template <typename T>
   static T join(T a, T b) {
-    return static_cast<T>(a + b);
+    return wrapping(a, b, [](auto x, auto y) { return x + y; });
   }
 };
 struct ProdOp {
@@ -40,7 +49,7 @@ struct ProdOp {
   }
   template <typename T>
   static T join(T a, T b) {
-    return static_cast<T>(a * b);
+    return wrapping(a, b, [](auto x, auto y) { return x * y; });
   }
 };
 template <typename T>

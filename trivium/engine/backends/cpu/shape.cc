@@ -4,6 +4,7 @@
 
 #include "trivium/engine/backends/cpu/strided_copy.h"
 #include "trivium/engine/backends/cpu/support.h"
+#include "trivium/engine/core/array.h"
 #include "trivium/engine/ops/geometry.h"
 
 namespace trivium::cpu {
@@ -110,11 +111,8 @@ Kernel build_concat(const KernelRequest& r) {
 /// The bytes of `value` as one element.
 std::vector<char> element_of(double value, DType dtype) {
   std::vector<char> bytes(size_of(dtype), 0);
-  if (value == 0) return bytes;
-  visit_numeric(dtype, [&](auto* t) {
-    const auto element = static_cast<Pointee<decltype(t)>>(value);
-    std::memcpy(bytes.data(), &element, sizeof element);
-  });
+  Array element = Array::full({}, value, dtype);
+  std::memcpy(bytes.data(), element.raw(), bytes.size());
   return bytes;
 }
 
@@ -168,9 +166,6 @@ std::optional<Placement> place(const KernelRequest& r, Format family, std::strin
     reason = "plain or batch-blocked operands only";
   else if (family.kind == Format::nblock)
     reason = keeps_batch(r);
-  if (reason.empty() && r.op == "pad" && real_or(*r.attrs, "value", 0) != 0 &&
-      !is_numeric(r.out[0].dtype))
-    reason = fmt::format("does not make elements of {}", name_of(r.out[0].dtype));
   if (!reason.empty()) return std::nullopt;
   Placement p = plain_placement(r, predict_us(r, static_cast<double>(r.out[0].shape.count()),
                                               r.op == "permute" ? 0.025 : 0.07));
