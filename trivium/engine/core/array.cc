@@ -3,6 +3,8 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <mutex>
+#include <unordered_map>
 
 #include "trivium/engine/core/half.h"
 
@@ -17,6 +19,70 @@ void count_bytes(int64_t delta) {
   int64_t peak = peak_bytes.load();
   while (now > peak && !peak_bytes.compare_exchange_weak(peak, now)) {
   }
+}
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TRIVIUM_ADDRESS_SANITIZER
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define TRIVIUM_ADDRESS_SANITIZER
+#endif
+#ifdef TRIVIUM_ADDRESS_SANITIZER
+constexpr bool kShelve = false;  // a block that is used again would hide a use after free
+#else
+constexpr bool kShelve = true;
+#endif
+
+/// Freed blocks of the sizes a training step takes again in the next: given back to the system and
+/// taken anew, each would be zeroed page by page.
+class Shelf {
+ public:
+  void* take(size_t bytes) {
+    if (!kShelve || bytes < kSmallest) return nullptr;
+    std::lock_guard<std::mutex> hold(lock_);
+    const auto at = blocks_.find(bytes);
+    if (at == blocks_.end() || at->second.empty()) return nullptr;
+    void* block = at->second.back();
+    at->second.pop_back();
+    kept_ -= bytes;
+    return block;
+  }
+
+  /// False when the block is the caller's to free.
+  bool give(void* block, size_t bytes) {
+    if (!kShelve || bytes < kSmallest) return false;
+    std::lock_guard<std::mutex> hold(lock_);
+    const size_t most = std::max<size_t>(kLeast, static_cast<size_t>(peak_bytes.load()) / 2);
+    if (kept_ + bytes > most) return false;
+    blocks_[bytes].push_back(block);
+    kept_ += bytes;
+    return true;
+  }
+
+  void clear() {
+    std::lock_guard<std::mutex> hold(lock_);
+    for (auto& [bytes, list] : blocks_)
+      for (void* block : list) std::free(block);
+    blocks_.clear();
+    kept_ = 0;
+  }
+
+ private:
+  static constexpr size_t kSmallest = size_t{32} << 10, kLeast = size_t{16} << 20;
+  std::mutex lock_;  // guards the rest
+  std::unordered_map<size_t, std::vector<void*>> blocks_;
+  size_t kept_ = 0;
+};
+
+/// Lives as long as the process: Buffers may be freed when other objects are destroyed.
+Shelf& shelf() {
+  static Shelf* const one = new Shelf;
+  return *one;
+}
+
+size_t padded(size_t bytes) {
+  return (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 /// Calls `f` with a null pointer of the C++ type behind `dtype`.
@@ -51,8 +117,14 @@ auto visit(DType dtype, F&& f) {
 }  // namespace
 
 std::shared_ptr<Buffer> Buffer::allocate(size_t bytes) {
-  const size_t padded = (std::max<size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
-  void* data = std::aligned_alloc(kAlignment, padded);
+  if (bytes > static_cast<size_t>(INT64_MAX) - kAlignment)
+    environment_error("out of memory: {} bytes asked for", bytes);
+  void* data = shelf().take(padded(bytes));
+  if (!data) data = std::aligned_alloc(kAlignment, padded(bytes));
+  if (!data) {
+    shelf().clear();
+    data = std::aligned_alloc(kAlignment, padded(bytes));
+  }
   if (!data) environment_error("out of memory: {} bytes asked for", bytes);
   allocations.fetch_add(1);
   count_bytes(static_cast<int64_t>(bytes));
@@ -66,7 +138,7 @@ std::shared_ptr<Buffer> Buffer::wrap(void* data, size_t bytes, std::shared_ptr<v
 Buffer::~Buffer() {
   if (!owned_) return;
   count_bytes(-static_cast<int64_t>(bytes_));
-  std::free(data_);
+  if (!shelf().give(data_, padded(bytes_))) std::free(data_);
 }
 
 int64_t buffer_allocations() { return allocations.load(); }

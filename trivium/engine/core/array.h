@@ -13,7 +13,9 @@
 
 namespace trivium {
 
-/// A block of 64-byte aligned memory; freed when the last Array that uses it goes.
+/// A block of 64-byte aligned memory; given back when the last Array that uses it goes. Larger
+/// blocks are kept for the next of their size (at most half of the most bytes that ever lived at
+/// once).
 class Buffer {
  public:
   /// EnvironmentError with the size when the memory cannot be had.
