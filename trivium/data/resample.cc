@@ -1,6 +1,6 @@
 // Resizing with PIL's filters. A destination pixel is a weighted sum of the source pixels under the
-// filter, whose support grows when the picture shrinks; rows first, then columns. Images use
-// weights of 22 fractional bits and round each pass to 8 bits, exactly as PIL.
+// filter, whose support grows when the picture shrinks; one pass along rows, one along columns.
+// Images use weights of 22 fractional bits and round each pass to 8 bits, exactly as PIL.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -125,27 +125,33 @@ void vertical(const T* from, int64_t width, int64_t first_row, const Weights<W>&
   }
 }
 
-/// One plane of [height, width, c]. A pass that would change no size is left out.
+/// Which pass comes first decides how an image is rounded in between: the columns when the height
+/// shrinks by more than twice what the width does (PIL since version 13; the rows before that).
+bool columns_first(int64_t h, int64_t w, int64_t to_h, int64_t to_w) {
+  return to_h < h && h - to_h > 2 * (w - to_w);
+}
+
+/// One plane of [height, width, c]. A pass that would change no size is left out, and the first of
+/// two takes only the rows that the second needs.
 template <typename T, typename W>
 void resample(const T* from, int64_t h, int64_t w, int64_t c, T* to, int64_t to_h, int64_t to_w,
               const Filter& filter) {
+  if (h == to_h) return horizontal(from, h, w, c, weights<W>(w, to_w, filter), to);
   const Weights<W> down = weights<W>(h, to_h, filter);
-  const int64_t first_row = h == to_h ? 0 : down.first.front();
-  const int64_t end_row = h == to_h ? h : down.first.back() + down.count.back();
-  std::vector<T> rows;
-  const T* source = from + first_row * w * c;
-  if (w != to_w) {
-    const bool last = h == to_h;
-    if (!last) rows.resize(static_cast<size_t>((end_row - first_row) * to_w * c));
-    T* target = last ? to : rows.data();
-    horizontal(source, end_row - first_row, w, c, weights<W>(w, to_w, filter), target);
-    source = target;
+  if (w == to_w) return vertical(from, w * c, 0, down, to);
+  const Weights<W> across = weights<W>(w, to_w, filter);
+  std::vector<T> between;
+  if (columns_first(h, w, to_h, to_w)) {
+    between.resize(static_cast<size_t>(to_h * w * c));
+    vertical(from, w * c, 0, down, between.data());
+    horizontal(between.data(), to_h, w, c, across, to);
+    return;
   }
-  if (h != to_h) {
-    vertical(source, to_w * c, first_row, down, to);
-  } else if (w == to_w) {
-    std::copy_n(from, h * w * c, to);
-  }
+  const int64_t first_row = down.first.front();
+  const int64_t rows = down.first.back() + down.count.back() - first_row;
+  between.resize(static_cast<size_t>(rows * to_w * c));
+  horizontal(from + first_row * w * c, rows, w, c, across, between.data());
+  vertical(between.data(), to_w * c, first_row, down, to);
 }
 
 /// Source places of nearest: PIL takes pixel centres, PyTorch's tensors the lower edge.

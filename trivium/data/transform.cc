@@ -136,8 +136,8 @@ bool Normalize::tabulate(PixelTable& table) const {
   // A table is a picture of 256 pixels: the same code, so the same bits and the same errors.
   const Array values = Array::from(table.values, {table.channels, 1, kLevels});
   random::TorchGenerator unused;
-  const std::span<float> out = apply(values, unused).span<float>();
-  table.values.assign(out.begin(), out.end());
+  const Array out = apply(values, unused);
+  table.values.assign(out.data<float>(), out.data<float>() + out.count());
   return true;
 }
 
