@@ -93,27 +93,8 @@ std::vector<Sample> default_samples(ScalarOp op, Operands operands) {
       {{SampleInput({2, 5}, range, d), SampleInput({}, range, d), SampleInput({5}, range, d)}, {}}};
 }
 
-/// The range of every floating operand of the samples becomes `range` (domain of log, divisors, …).
-void restrict_samples(OpDef& op, SampleInput::Range range, int operand) {
-  std::vector<Sample> samples = op.samples();
-  for (Sample& s : samples) s.inputs.at(operand).range = range;
-  op.samples(std::move(samples));
-}
-
 Value where(Value condition, Value x) { return select(condition, x, number_like(x, 0)); }
 Value unless(Value condition, Value x) { return select(condition, number_like(x, 0), x); }
-
-/// Gives `gradient` (of the broadcast shape) to operand i.
-void give(GradCtx& c, int i, Value gradient) { c.to(i, sum_to(gradient, c.input(i).shape())); }
-
-using Unary = std::function<Value(Value dy, Value x, Value y)>;
-
-OpDef& unary(OpRegistry& ops, ScalarOp op, const Unary& gradient,
-             Operands operands = Operands::floating) {
-  return define_scalar_op(ops, op, operands).gradient([gradient](GradCtx& c) {
-    c.to(0, gradient(c.upstream(), c.input(0), c.output()));
-  });
-}
 
 void define_unary(OpRegistry& ops) {
   using V = Value;
@@ -151,73 +132,6 @@ void define_unary(OpRegistry& ops) {
   define_scalar_op(ops, ScalarOp::logical_not, Operands::truth);
   define_scalar_op(ops, ScalarOp::is_nan, Operands::floating);
   define_scalar_op(ops, ScalarOp::is_inf, Operands::floating);
-}
-
-void define_trigonometry(OpRegistry& ops) {
-  using V = Value;
-  restrict_samples(
-      unary(ops, ScalarOp::tan, [](V dy, V, V y) { return mul(dy, add(square(y), 1.0)); }),
-      SampleInput::inside, 0);
-  unary(ops, ScalarOp::atan, [](V dy, V x, V) { return div(dy, add(square(x), 1.0)); });
-  unary(ops, ScalarOp::sinh, [](V dy, V x, V) { return mul(dy, cosh(x)); });
-  unary(ops, ScalarOp::cosh, [](V dy, V x, V) { return mul(dy, sinh(x)); });
-  unary(ops, ScalarOp::asinh, [](V dy, V x, V) { return mul(dy, rsqrt(add(square(x), 1.0))); });
-  restrict_samples(
-      unary(ops, ScalarOp::acosh, [](V dy, V x, V) { return mul(dy, rsqrt(sub(square(x), 1.0))); }),
-      SampleInput::above_one, 0);
-  OpDef* inside[] = {
-      &unary(ops, ScalarOp::asin,
-             [](V dy, V x, V) { return mul(dy, rsqrt(rsub(1.0, square(x)))); }),
-      &unary(ops, ScalarOp::acos,
-             [](V dy, V x, V) { return neg(mul(dy, rsqrt(rsub(1.0, square(x))))); }),
-      &unary(ops, ScalarOp::atanh, [](V dy, V x, V) { return div(dy, rsub(1.0, square(x))); }),
-  };
-  for (OpDef* op : inside) restrict_samples(*op, SampleInput::inside, 0);
-  define_scalar_op(ops, ScalarOp::atan2, Operands::floating).gradient([](GradCtx& c) {
-    const Value a = c.input(0), b = c.input(1);
-    const Value share = div(c.upstream(), add(square(a), square(b)));
-    if (c.wants(0)) give(c, 0, mul(share, b));
-    if (c.wants(1)) give(c, 1, neg(mul(share, a)));
-  });
-}
-
-void define_special(OpRegistry& ops) {
-  using V = Value;
-  unary(ops, ScalarOp::exp2, [](V dy, V, V y) { return mul(dy, mul(y, std::numbers::ln2)); });
-  unary(ops, ScalarOp::erfc, [](V dy, V x, V) {
-    return mul(dy, mul(exp(neg(square(x))), -2.0 * std::numbers::inv_sqrtpi));
-  });
-  restrict_samples(unary(ops, ScalarOp::erfinv,
-                         [](V dy, V, V y) {
-                           return mul(dy, mul(exp(square(y)), 0.5 / std::numbers::inv_sqrtpi));
-                         }),
-                   SampleInput::inside, 0);
-  OpDef* positive[] = {
-      &unary(ops, ScalarOp::log2, [](V dy, V x, V) { return div(dy, mul(x, std::numbers::ln2)); }),
-      &unary(ops, ScalarOp::log10,
-             [](V dy, V x, V) { return div(dy, mul(x, std::numbers::ln10)); }),
-      &unary(ops, ScalarOp::lgamma, [](V dy, V x, V) { return mul(dy, digamma(x)); }),
-      &unary(ops, ScalarOp::digamma,
-             [](V dy, V x, V) { return mul(dy, x.graph->op("trigamma", {x})); })
-           .skip_difference_check("its derivative, trigamma, has none; lgamma checks both"),
-      &define_scalar_op(ops, ScalarOp::trigamma, Operands::floating)
-           .not_differentiable("third derivatives of lgamma are not among the ops"),
-  };
-  for (OpDef* op : positive) restrict_samples(*op, SampleInput::positive, 0);
-  define_scalar_op(ops, ScalarOp::trunc, Operands::floating).gradient(zero_gradient());
-}
-
-void define_bits(OpRegistry& ops) {
-  for (ScalarOp op : {ScalarOp::bitwise_and, ScalarOp::bitwise_or, ScalarOp::bitwise_xor})
-    define_scalar_op(ops, op, Operands::bits).commutative().not_differentiable("bits are integers");
-  for (ScalarOp op : {ScalarOp::shift_left, ScalarOp::shift_right}) {
-    OpDef& record = define_scalar_op(ops, op, Operands::bits);
-    std::vector<Sample> samples = record.samples();
-    for (Sample& s : samples) s.inputs[1].range = SampleInput::integers, s.inputs[1].limit = 9;
-    record.samples(samples).not_differentiable("bits are integers");
-  }
-  define_scalar_op(ops, ScalarOp::bitwise_not, Operands::bits)
-      .not_differentiable("bits are integers");
 }
 
 void grad_div(GradCtx& c) {
@@ -390,6 +304,22 @@ void define_stop_gradient(OpRegistry& ops) {
 
 }  // namespace
 
+/// The range of every floating operand of the samples becomes `range` (domain of log, divisors, …).
+void restrict_samples(OpDef& op, SampleInput::Range range, int operand) {
+  std::vector<Sample> samples = op.samples();
+  for (Sample& s : samples) s.inputs.at(operand).range = range;
+  op.samples(std::move(samples));
+}
+
+/// Gives `gradient` (of the broadcast shape) to operand i.
+void give(GradCtx& c, int i, Value gradient) { c.to(i, sum_to(gradient, c.input(i).shape())); }
+
+OpDef& unary(OpRegistry& ops, ScalarOp op, const Unary& gradient, Operands operands) {
+  return define_scalar_op(ops, op, operands).gradient([gradient](GradCtx& c) {
+    c.to(0, gradient(c.upstream(), c.input(0), c.output()));
+  });
+}
+
 OpDef& define_scalar_op(OpRegistry& ops, ScalarOp opcode, Operands operands) {
   static const char* const kDoc[] = {"floating", "number", "any dtype", "bool",
                                      "integer, or bool where single bits have a meaning"};
@@ -414,10 +344,7 @@ OpDef& define_scalar_op(OpRegistry& ops, ScalarOp opcode, Operands operands) {
 
 void define_elementwise(OpRegistry& ops) {
   define_unary(ops);
-  define_trigonometry(ops);
-  define_special(ops);
   define_binary(ops);
-  define_bits(ops);
   define_ternary(ops);
   define_cast(ops);
   define_add_n(ops);

@@ -1,6 +1,8 @@
-// The one helper that makes an elementwise record from an opcode: shape rule, reference, cost and
-// names follow from it.
+// What makes an elementwise record from an opcode: shape rule, reference, cost and names follow
+// from it; what is left to say is the gradient and the domain.
 #pragma once
+
+#include <functional>
 
 #include "trivium/engine/graph/op.h"
 
@@ -14,5 +16,15 @@ enum class Operands { floating, number, any, truth, bits };
 /// give truth values make bool outputs, others the dtype of the operands; select's condition is
 /// bool.
 OpDef& define_scalar_op(OpRegistry& ops, ScalarOp opcode, Operands operands);
+
+/// The same for one operand, with dx as an expression of dy, x and y.
+using Unary = std::function<Value(Value dy, Value x, Value y)>;
+OpDef& unary(OpRegistry& ops, ScalarOp op, const Unary& gradient,
+             Operands operands = Operands::floating);
+
+/// The range of operand `operand` in all samples becomes `range` (domain of log, divisors, …).
+void restrict_samples(OpDef& op, SampleInput::Range range, int operand);
+/// Gives `gradient` (of the broadcast shape) to operand i.
+void give(GradCtx& c, int i, Value gradient);
 
 }  // namespace trivium::ops

@@ -9,6 +9,7 @@ namespace trivium::ops {
 
 void define_leaves(OpRegistry& ops);
 void define_elementwise(OpRegistry& ops);
+void define_elementwise_functions(OpRegistry& ops);
 void define_group(OpRegistry& ops);
 void define_reduce(OpRegistry& ops);
 void define_select_along(OpRegistry& ops);

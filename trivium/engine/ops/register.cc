@@ -8,10 +8,11 @@ namespace trivium::ops {
 void register_all() {
   [[maybe_unused]] static const bool once = [] {
     OpRegistry& ops = OpRegistry::instance();
-    for (auto define : {define_leaves, define_elementwise, define_group, define_reduce,
-                        define_select_along, define_matmul, define_conv, define_pool, define_lrn,
-                        define_norm, define_layer_norm, define_softmax, define_loss, define_shape,
-                        define_index, define_scatter, define_scan, define_random})
+    for (auto define :
+         {define_leaves, define_elementwise, define_elementwise_functions, define_group,
+          define_reduce, define_select_along, define_matmul, define_conv, define_pool, define_lrn,
+          define_norm, define_layer_norm, define_softmax, define_loss, define_shape, define_index,
+          define_scatter, define_scan, define_random})
       define(ops);
     return true;
   }();

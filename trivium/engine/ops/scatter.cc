@@ -169,15 +169,45 @@ void infer_scatter_elements(InferCtx& c) {
   c.output(c.shape(0), c.dtype(0));
 }
 
+/// Everything that equals the extreme of its place, in x and among the updates, takes an equal
+/// share.
+void grad_scatter_extreme(GradCtx& c, int axis) {
+  const Value x = c.input(0), index = c.input(1), updates = c.input(2), y = c.output();
+  const Value hit = equal(x, y), update_hit = equal(updates, gather_elements(y, index, axis));
+  const Value hits =
+      scatter_elements(cast(hit, x.dtype()), index, cast(update_hit, x.dtype()), axis, "add");
+  const Value share = div(c.upstream(), hits), zero = number_like(x, 0);
+  if (c.wants(0)) c.to(0, select(hit, share, zero));
+  if (c.wants(2)) c.to(2, select(update_hit, gather_elements(share, index, axis), zero));
+}
+
+/// dy times the product of the other factors of the place, also where one of them is zero; the
+/// limits of prod's gradient hold here too.
+void grad_scatter_product(GradCtx& c, int axis) {
+  const Value x = c.input(0), index = c.input(1), updates = c.input(2);
+  const Value zero = number_like(x, 0), one = number_like(x, 1);
+  const auto is_zero = [&](Value v) { return equal(v, zero); };
+  const auto safe = [&](Value v) { return select(is_zero(v), one, v); };
+  const Value zeros = scatter_elements(cast(is_zero(x), x.dtype()), index,
+                                       cast(is_zero(updates), x.dtype()), axis, "add");
+  const Value others = scatter_elements(safe(x), index, safe(updates), axis, "multiply");
+  const Value none = select(equal(zeros, zero), mul(c.upstream(), others), zero);
+  const Value single = select(equal(zeros, one), mul(c.upstream(), others), zero);
+  const auto factor = [&](Value v, Value without, Value alone) {
+    return select(is_zero(v), alone, div(without, safe(v)));
+  };
+  if (c.wants(0)) c.to(0, factor(x, none, single));
+  if (c.wants(2))
+    c.to(2,
+         factor(updates, gather_elements(none, index, axis), gather_elements(single, index, axis)));
+}
+
 void grad_scatter_elements(GradCtx& c) {
   const std::string& how = c.attrs().string("reduce");
-  if (how != "none" && how != "add")
-    user_error(
-        "gradient: scatter_elements has none for reduce \"{}\"; only for \"none\" and "
-        "\"add\"",
-        how);
   const Value dy = c.upstream(), index = c.input(1);
   const int axis = axis_of(c);
+  if (how == "multiply") return grad_scatter_product(c, axis);
+  if (how == "amax" || how == "amin") return grad_scatter_extreme(c, axis);
   if (c.wants(0))
     c.to(0, how == "add" ? dy : scatter_elements(dy, index, zeros_like(c.input(2)), axis));
   if (c.wants(2)) c.to(2, gather_elements(dy, index, axis));
@@ -195,9 +225,12 @@ void define_scatter_elements(OpRegistry& ops) {
       {{{2, 3, 2}, SampleInput({2, 5, 1}, SampleInput::integers, DType::i64, 3), {2, 5, 1}},
        {{"axis", int64_t{-2}}, {"reduce", std::string("add")}}},
       {{whole({3, 4}, DType::i64), index, whole({3, 2}, DType::i64)}, {}}};
-  for (const char* how : {"multiply", "amax", "amin"})
+  for (const char* how : {"multiply", "amax", "amin"}) {
+    const SampleInput x({3, 4}, SampleInput::distinct), updates({3, 2}, SampleInput::distinct);
+    samples.push_back({{x, index, updates}, {{"reduce", std::string(how)}}});
     samples.push_back({{whole({3, 4}, DType::f32), index, whole({3, 2}, DType::f32)},
                        {{"reduce", std::string(how)}}});
+  }
   ops.define("scatter_elements")
       .summary(
           "x with one element along an axis replaced, or combined, for every index, in row-major "

@@ -3,6 +3,7 @@
 // scan.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "trivium/engine/backends/cpu/bytecode_tape.h"
@@ -23,6 +24,22 @@ void double_loop(double* dst, const double* a, const double* b, const double* c,
       dst[i] = a[i] * b[i];
     else if constexpr (op == ScalarOp::div)
       dst[i] = a[i] / b[i];
+    else if constexpr (op == ScalarOp::neg)
+      dst[i] = -a[i];
+    else if constexpr (op == ScalarOp::square)
+      dst[i] = a[i] * a[i];
+    else if constexpr (op == ScalarOp::sqrt)
+      dst[i] = std::sqrt(a[i]);
+    else if constexpr (op == ScalarOp::maximum)
+      dst[i] = a[i] > b[i] || a[i] != a[i] ? a[i] : b[i];
+    else if constexpr (op == ScalarOp::minimum)
+      dst[i] = a[i] < b[i] || a[i] != a[i] ? a[i] : b[i];
+    else if constexpr (op == ScalarOp::relu)
+      dst[i] = a[i] <= 0 ? 0 : a[i];
+    else if constexpr (op == ScalarOp::relu_grad)
+      dst[i] = b[i] > 0 ? a[i] : 0;
+    else if constexpr (op == ScalarOp::select)
+      dst[i] = a[i] != 0 ? b[i] : c[i];
     else
       dst[i] = trivium::apply(op, a[i], b[i], c[i]);
   }
@@ -39,6 +56,22 @@ void integer_loop(int64_t* dst, const int64_t* a, const int64_t* b, const int64_
       dst[i] = static_cast<int64_t>(static_cast<uint64_t>(a[i]) * static_cast<uint64_t>(b[i]));
     else if constexpr (op == ScalarOp::select)
       dst[i] = a[i] != 0 ? b[i] : c[i];
+    else if constexpr (op == ScalarOp::equal)
+      dst[i] = a[i] == b[i];
+    else if constexpr (op == ScalarOp::not_equal)
+      dst[i] = a[i] != b[i];
+    else if constexpr (op == ScalarOp::less)
+      dst[i] = a[i] < b[i];
+    else if constexpr (op == ScalarOp::less_equal)
+      dst[i] = a[i] <= b[i];
+    else if constexpr (op == ScalarOp::greater)
+      dst[i] = a[i] > b[i];
+    else if constexpr (op == ScalarOp::greater_equal)
+      dst[i] = a[i] >= b[i];
+    else if constexpr (op == ScalarOp::maximum)
+      dst[i] = std::max(a[i], b[i]);
+    else if constexpr (op == ScalarOp::minimum)
+      dst[i] = std::min(a[i], b[i]);
     else
       dst[i] = apply_integer(op, a[i], b[i], c[i]);
   }

@@ -70,7 +70,7 @@ struct MaxOp {
   }
   template <typename T>
   static T join(T a, T b) {
-    return (a > b) | (a != a) ? a : b;
+    return ((a > b) | (a != a)) ? a : b;
   }
 };
 struct MinOp {
@@ -80,7 +80,7 @@ struct MinOp {
   }
   template <typename T>
   static T join(T a, T b) {
-    return (a < b) | (a != a) ? a : b;
+    return ((a < b) | (a != a)) ? a : b;
   }
 };
 

@@ -1,7 +1,5 @@
 // argmax, argmin, top_k and sort: one row along the axis at a time. An order is three flags; NaN
 // and ties are part of it, so every comparison is a strict order.
-#include <numeric>
-
 #include "trivium/engine/backends/cpu/support.h"
 #include "trivium/engine/ops/geometry.h"
 
@@ -49,10 +47,14 @@ struct ExtremeIndex {
   }
 };
 
-/// The first k positions of each row in order; all of them (sort) when k is the size. Positions are
-/// ordered in scratch, one list a chunk.
+/// The first k elements of each row in order; all of them (sort) when k is the size. Elements are
+/// ordered in scratch together with their positions, one list a chunk.
 template <typename T>
 struct Ranking {
+  struct Item {
+    T value;
+    int64_t index;
+  };
   ops::AxisView view;
   int64_t k;
   Order by;
@@ -60,37 +62,37 @@ struct Ranking {
   static constexpr int64_t kChunks = 64;
 
   int64_t chunks() const { return std::min(kChunks, view.outer * view.inner); }
+  size_t scratch_bytes() const { return static_cast<size_t>(chunks() * view.size) * sizeof(Item); }
   void run(const KernelArgs& args) const {
     const T* x = input<T>(args, 0);
     T* values = output<T>(args, 0);
     int64_t* indices = output<int64_t>(args, 1);
     const int64_t rows = view.outer * view.inner, n = chunks();
     parallel_chunks(n, [&](int64_t c) {
-      int64_t* order = static_cast<int64_t*>(args.scratch) + c * view.size;
+      Item* items = static_cast<Item*>(args.scratch) + c * view.size;
       for (int64_t t = rows * c / n; t < rows * (c + 1) / n; ++t) {
         const T* row = x + row_start(view, t, view.size);
-        rank(row, order);
+        for (int64_t i = 0; i < view.size; ++i) items[i] = {row[i * view.inner], i};
+        rank(items);
         const int64_t at = row_start(view, t, k);
         for (int64_t i = 0; i < k; ++i) {
-          values[at + i * view.inner] = row[order[i] * view.inner];
-          indices[at + i * view.inner] = order[i];
+          values[at + i * view.inner] = items[i].value;
+          indices[at + i * view.inner] = items[i].index;
         }
       }
     });
   }
 
-  void rank(const T* row, int64_t* order) const {
-    std::iota(order, order + view.size, int64_t{0});
-    const auto before = [&](int64_t i, int64_t j) {
-      const T a = row[i * view.inner], b = row[j * view.inner];
-      if (by.before(a, b)) return true;
-      if (by.before(b, a)) return false;
-      return last ? i > j : i < j;
+  void rank(Item* items) const {
+    const auto before = [&](const Item& a, const Item& b) {
+      if (by.before(a.value, b.value)) return true;
+      if (by.before(b.value, a.value)) return false;
+      return last ? a.index > b.index : a.index < b.index;
     };
     if (k == view.size)
-      std::sort(order, order + view.size, before);
+      std::sort(items, items + view.size, before);
     else
-      std::partial_sort(order, order + k, order + view.size, before);
+      std::partial_sort(items, items + k, items + view.size, before);
   }
 };
 
@@ -111,7 +113,7 @@ Kernel build_extreme_index(const KernelRequest& r) {
 
 template <typename State>
 Kernel ranking_kernel(const KernelRequest& r, State state) {
-  const size_t scratch = static_cast<size_t>(state.chunks() * state.view.size) * sizeof(int64_t);
+  const size_t scratch = state.scratch_bytes();
   return kernel_of(r.op, std::move(state), scratch);
 }
 
