@@ -42,7 +42,15 @@ struct Group {
 
 class Grouper {
  public:
-  Grouper(Unit& unit) : unit_(unit), g_(*unit.graph), rw_(unit), group_of_(g_.size(), -1) {
+  Grouper(Unit& unit)
+      : unit_(unit),
+        g_(*unit.graph),
+        rw_(unit),
+        group_of_(g_.size(), -1),
+        inside_(g_.size(), 0),
+        seen_(g_.size(), 0),
+        group_start_(g_.size()) {
+    std::iota(group_start_.begin(), group_start_.end(), 0);
     for (int n = 0; n < g_.size(); ++n)
       for (const Edge& e : g_.node(n).inputs)
         if (rw_.needed(n)) consumers_[e].push_back(n);
@@ -58,6 +66,7 @@ class Grouper {
 
  private:
   void place(int n) {
+    placing_ = n;
     const Class kind = class_of(g_, n);
     if (kind == Class::none) return;
     const Shape& space = g_.meta({n, 0}).shape;
@@ -83,6 +92,7 @@ class Grouper {
       }
       group.nodes.push_back(n);
       group_of_[n] = c;
+      group_start_[n] = group.nodes[0];
       merge_others(candidates, c);
       return;
     }
@@ -103,6 +113,7 @@ class Grouper {
       for (int m : groups_[c].nodes) group_of_[m] = into;
       groups_[c].nodes.clear();
       groups_[into] = std::move(joined);
+      group_start_[placing_] = groups_[into].nodes[0];
     }
   }
 
@@ -114,30 +125,32 @@ class Grouper {
 
   bool small(const Group& group) {
     std::map<Edge, bool> operands;
-    const std::vector<char> inside = membership(group);
+    enter(group);
     int instructions = 0;
     for (int m : group.nodes) {
       const Node& node = g_.node(m);
       instructions += std::max<int>(1, static_cast<int>(node.inputs.size()) - 1);
       for (const Edge& e : node.inputs)
-        if (!inside[e.node] && g_.node(e.node).op->name() != "constant") operands[e] = true;
-      if (leaves(m, inside)) operands[{m, 0}] = true;
+        if (!inside(e.node) && g_.node(e.node).op->name() != "constant") operands[e] = true;
+      if (leaves(m)) operands[{m, 0}] = true;
     }
     return static_cast<int>(operands.size()) <= kMostOperands && instructions <= kMostInstructions;
   }
 
-  std::vector<char> membership(const Group& group) {
-    std::vector<char> inside(g_.size(), 0);
-    for (int m : group.nodes) inside[m] = 1;
-    return inside;
+  /// Makes `group` the one that inside() asks about. A number per node instead of a flag, so that
+  /// the work follows the group's size and not the graph's.
+  void enter(const Group& group) {
+    ++entered_;
+    for (int m : group.nodes) inside_[m] = entered_;
   }
+  bool inside(int n) const { return inside_[n] == entered_; }
 
   /// Whether the value is read outside the group.
-  bool leaves(int m, const std::vector<char>& inside) {
+  bool leaves(int m) {
     const Edge e{m, 0};
     if (escapes_.count(e)) return true;
     for (int c : consumers_[e])
-      if (!inside[c]) return true;
+      if (!inside(c)) return true;
     return false;
   }
 
@@ -149,37 +162,45 @@ class Grouper {
     return cyclic(bigger);
   }
 
+  /// Whether something outside the group lies between its members. A graph is in topological order,
+  /// so only groups that reach beyond the first member can lead back to it, and nothing before the
+  /// first node of all those can: the search stays near the group.
   bool cyclic(const Group& group) {
-    const std::vector<char> inside = membership(group);
+    enter(group);
+    ++search_;
     const int first = *std::min_element(group.nodes.begin(), group.nodes.end());
-    std::vector<char> seen(g_.size(), 0);
+    int floor = first;
+    for (int n = first + 1; n <= placing_; ++n) floor = std::min(floor, group_start_[n]);
     std::vector<int> todo;
-    const auto push_inputs = [&](int m) {
+    const auto look = [&](int m) {
+      for (const Edge& e : g_.node(m).inputs) {
+        if (inside(e.node)) return true;
+        if (seen_[e.node] == search_) continue;
+        seen_[e.node] = search_;
+        todo.push_back(e.node);
+      }
+      return false;
+    };
+    for (int m : group.nodes)
       for (const Edge& e : g_.node(m).inputs)
-        if (!inside[e.node] && !seen[e.node]) {
-          seen[e.node] = 1;
+        if (!inside(e.node) && seen_[e.node] != search_) {
+          seen_[e.node] = search_;
           todo.push_back(e.node);
         }
-    };
-    for (int m : group.nodes) push_inputs(m);
     while (!todo.empty()) {
       const int at = todo.back();
       todo.pop_back();
-      const auto look = [&](int m) {
-        for (const Edge& e : g_.node(m).inputs)
-          if (inside[e.node]) return true;
-        push_inputs(m);
-        return false;
-      };
       // Another group runs as a whole, so everything any of its members reads comes first.
-      if (group_of_[at] >= 0 && !groups_[group_of_[at]].nodes.empty() &&
-          groups_[group_of_[at]].nodes[0] != group.nodes[0]) {
-        for (int m : groups_[group_of_[at]].nodes) {
-          seen[m] = 1;
+      const int other = group_of_[at];
+      if (other >= 0 && !groups_[other].nodes.empty() &&
+          groups_[other].nodes[0] != group.nodes[0]) {
+        if (groups_[other].nodes.back() < floor) continue;
+        for (int m : groups_[other].nodes) {
+          seen_[m] = search_;
           if (look(m)) return true;
         }
-      } else if (at > first || group_of_[at] < 0) {
-        if (look(at)) return true;
+      } else if (at >= floor && look(at)) {
+        return true;
       }
     }
     return false;
@@ -225,13 +246,13 @@ class Grouper {
   }
 
   void emit_group(const Group& group) {
-    const std::vector<char> inside = membership(group);
+    enter(group);
     std::vector<Edge> operands;  // old edges read from outside
     std::vector<double> constants;
     std::map<Edge, int> operand_at, constant_at;
     for (int m : group.nodes)
       for (const Edge& e : g_.node(m).inputs) {
-        if (inside[e.node] || operand_at.count(e) || constant_at.count(e)) continue;
+        if (inside(e.node) || operand_at.count(e) || constant_at.count(e)) continue;
         const Node& maker = g_.node(e.node);
         if (maker.op->name() == "constant" && g_.meta(e).shape.rank() == 0 &&
             is_floating(g_.meta(e).dtype)) {
@@ -251,7 +272,7 @@ class Grouper {
     std::vector<int> outputs;
     for (int m : group.nodes) {
       reg[{m, 0}] = translate(m, code, reg);
-      if (leaves(m, inside)) outputs.push_back(m);
+      if (leaves(m)) outputs.push_back(m);
     }
     for (int m : outputs) code.outputs.push_back({reg[{m, 0}], g_.meta({m, 0}).dtype});
     std::vector<Value> in;
@@ -293,6 +314,9 @@ class Grouper {
   const Graph& g_;
   Rewriter rw_;
   std::vector<int> group_of_;
+  std::vector<int> inside_, seen_;
+  std::vector<int> group_start_;  // first node of the group that a node joined when it was placed
+  int entered_ = 0, search_ = 0, placing_ = 0;
   std::vector<Group> groups_;
   std::map<Edge, std::vector<int>> consumers_;
   std::map<Edge, bool> escapes_;
