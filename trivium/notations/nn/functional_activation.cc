@@ -55,8 +55,7 @@ Tensor celu(const Tensor& x, double alpha, bool inplace) {
 }
 
 Tensor gelu(const Tensor& x, const std::string& approximate) {
-  if (approximate == "none")
-    return x * 0.5 * ((x * (1 / std::numbers::sqrt2)).erf() + 1);
+  if (approximate == "none") return x * 0.5 * ((x * (1 / std::numbers::sqrt2)).erf() + 1);
   if (approximate != "tanh")
     user_error("gelu: approximate \"{}\" received; none or tanh expected", approximate);
   const double scale = std::sqrt(2 / std::numbers::pi);
@@ -144,8 +143,7 @@ Tensor rrelu(const Tensor& x, double lower, double upper, bool training, bool in
   Array slopes(x.shape(), DType::f64);
   const std::lock_guard<std::mutex> hold(from.mutex());
   for (int64_t i = 0; i < x.count(); ++i)
-    slopes.data<double>()[i] =
-        values.at(i) <= 0 ? lower + (upper - lower) * from.u53() : 1.0;
+    slopes.data<double>()[i] = values.at(i) <= 0 ? lower + (upper - lower) * from.u53() : 1.0;
   return kept(x, x * Tensor(slopes.cast(x.dtype())), inplace, "rrelu_");
 }
 

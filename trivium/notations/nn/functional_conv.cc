@@ -70,8 +70,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
                      bias.shape()[0] == weight.shape()[0] && bias.dtype() == x.dtype();
   const Tensor rows =
       rank == 2 ? x : reshaped(x, Shape{x.shape().count(0, rank - 1), x.shape()[-1]});
-  Tensor y = fused ? record::apply(product, {rows, weight, bias})
-                   : record::apply(product, {rows, weight});
+  Tensor y =
+      fused ? record::apply(product, {rows, weight, bias}) : record::apply(product, {rows, weight});
   if (bias.defined() && !fused) y = y + bias;
   if (rank == 2) return y;
   Shape to(x.shape().dims().first(rank - 1));
@@ -119,9 +119,9 @@ const Call* conv_data_call(const Dims& stride, const Dims& padding, const Dims& 
   static const OpDef& op = OpRegistry::instance().get("conv_bwd_data");
   return record::call_by_key(op, key, [](const OpDef&, std::span<const int64_t> k) {
     const size_t n = k.size() / 4;
-    return Attrs{{"strides", part(k, 0, n)},   {"pads_begin", part(k, 1, n)},
-                 {"pads_end", part(k, 1, n)},  {"dilations", part(k, 2, n)},
-                 {"spatial", part(k, 3, n)},   {"groups", k.back()}};
+    return Attrs{{"strides", part(k, 0, n)},  {"pads_begin", part(k, 1, n)},
+                 {"pads_end", part(k, 1, n)}, {"dilations", part(k, 2, n)},
+                 {"spatial", part(k, 3, n)},  {"groups", k.back()}};
   });
 }
 
@@ -213,8 +213,8 @@ Tensor conv3d(const Tensor& x, const Tensor& weight, const Tensor& bias, const D
   return conv_nd(3, x, weight, bias, stride, padding, dilation, groups);
 }
 
-Tensor conv_transpose_nd(int spatial, const Tensor& input, const Tensor& weight,
-                         const Tensor& bias, const Dims& given_stride, const Dims& given_padding,
+Tensor conv_transpose_nd(int spatial, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                         const Dims& given_stride, const Dims& given_padding,
                          const Dims& given_output_padding, int64_t groups,
                          const Dims& given_dilation) {
   const char* op = "conv_transpose";
@@ -310,9 +310,8 @@ Tensor unfold(const Tensor& input, const Dims& kernel_size, const Dims& dilation
   const Dims kernel = spread_over(kernel_size, 2, "unfold", "kernel_size"),
              around = spread_over(padding, 2, "unfold", "padding");
   const Shape& s = b.x.shape();
-  const Windows w =
-      windows_of(s[2], s[3], kernel, spread_over(dilation, 2, "unfold", "dilation"), around,
-                 spread_over(stride, 2, "unfold", "stride"), "unfold");
+  const Windows w = windows_of(s[2], s[3], kernel, spread_over(dilation, 2, "unfold", "dilation"),
+                               around, spread_over(stride, 2, "unfold", "stride"), "unfold");
   Tensor x = b.x;
   if (around[0] || around[1])
     x = padded(x, {0, 0, around[0], around[1]}, {0, 0, around[0], around[1]});
@@ -327,8 +326,9 @@ Tensor fold(const Tensor& input, const Dims& output_size, const Dims& kernel_siz
   const Dims size = spread_over(output_size, 2, "fold", "output_size"),
              kernel = spread_over(kernel_size, 2, "fold", "kernel_size"),
              around = spread_over(padding, 2, "fold", "padding");
-  const Windows w = windows_of(size[0], size[1], kernel, spread_over(dilation, 2, "fold", "dilation"),
-                               around, spread_over(stride, 2, "fold", "stride"), "fold");
+  const Windows w =
+      windows_of(size[0], size[1], kernel, spread_over(dilation, 2, "fold", "dilation"), around,
+                 spread_over(stride, 2, "fold", "stride"), "fold");
   const Shape& s = b.x.shape();
   if (s[1] % w.places != 0 || s[2] != w.windows)
     user_error("fold: an input of [N, C * {}, {}] expected, shape {} received", w.places, w.windows,

@@ -88,16 +88,16 @@ Tensor max_pool_nd(int spatial, const Tensor& x, const Dims& kernel, const Dims&
 
 }  // namespace
 
-Tensor max_pool1d(const Tensor& x, const Dims& kernel_size, const Dims& stride,
-                  const Dims& padding, const Dims& dilation, bool ceil_mode) {
+Tensor max_pool1d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
+                  const Dims& dilation, bool ceil_mode) {
   return max_pool_nd(1, x, kernel_size, stride, padding, dilation, ceil_mode, "max_pool1d");
 }
-Tensor max_pool2d(const Tensor& x, const Dims& kernel_size, const Dims& stride,
-                  const Dims& padding, const Dims& dilation, bool ceil_mode) {
+Tensor max_pool2d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
+                  const Dims& dilation, bool ceil_mode) {
   return max_pool_nd(2, x, kernel_size, stride, padding, dilation, ceil_mode, "max_pool2d");
 }
-Tensor max_pool3d(const Tensor& x, const Dims& kernel_size, const Dims& stride,
-                  const Dims& padding, const Dims& dilation, bool ceil_mode) {
+Tensor max_pool3d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
+                  const Dims& dilation, bool ceil_mode) {
   return max_pool_nd(3, x, kernel_size, stride, padding, dilation, ceil_mode, "max_pool3d");
 }
 
@@ -110,8 +110,7 @@ ValuesIndices max_pool_with_indices(int spatial, const Tensor& x, const Dims& ke
   const Call* c = max_pool_call(p);
   const auto both = record::apply_all(c, {&operand, 1});
   Attrs attrs;
-  for (const char* name :
-       {"kernel", "strides", "pads_begin", "pads_end", "ceil", "dilations"})
+  for (const char* name : {"kernel", "strides", "pads_begin", "pads_end", "ceil", "dilations"})
     attrs.set(name, c->attrs->at(name));
   std::vector<int64_t> sizes;
   for (int i = 0; i < spatial; ++i) sizes.push_back(b.x.shape()[i + 2]);
@@ -126,8 +125,7 @@ Tensor max_unpool(int spatial, const Tensor& x, const Tensor& indices, const Dim
   const Pool p = pool_of(spatial, kernel_size, stride, padding, 1, false, "max_unpool");
   Shape to{b.x.shape()[0], b.x.shape()[1]};
   for (int i = 0; i < spatial; ++i) {
-    const int64_t usual =
-        (b.x.shape()[i + 2] - 1) * p.stride[i] - 2 * p.padding[i] + p.kernel[i];
+    const int64_t usual = (b.x.shape()[i + 2] - 1) * p.stride[i] - 2 * p.padding[i] + p.kernel[i];
     to.push_back(output_size.empty() ? usual : output_size[output_size.size() - spatial + i]);
   }
   const Shape flat{to[0], to[1], to.count(2)};
@@ -150,8 +148,7 @@ Tensor fixed_divisor(const Tensor& x, Pool p, double divisor) {
     if (p.ceil && (out - 1) * p.stride[i] >= x.shape()[i + 2] + p.padding[i]) --out;
     const size_t axis = static_cast<size_t>(i) + 2;
     before[axis] = p.padding[i];
-    after[axis] = p.padding[i] +
-                  std::max<int64_t>(0, (out - 1) * p.stride[i] + p.kernel[i] - size);
+    after[axis] = p.padding[i] + std::max<int64_t>(0, (out - 1) * p.stride[i] + p.kernel[i] - size);
     p.padding[i] = 0;
     area *= static_cast<double>(p.kernel[i]);
   }
@@ -174,20 +171,18 @@ Tensor avg_pool_nd(int spatial, const Tensor& x, const Dims& kernel, const Dims&
 
 }  // namespace
 
-Tensor avg_pool1d(const Tensor& x, const Dims& kernel_size, const Dims& stride,
-                  const Dims& padding, bool ceil_mode, bool count_include_pad) {
+Tensor avg_pool1d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
+                  bool ceil_mode, bool count_include_pad) {
   return avg_pool_nd(1, x, kernel_size, stride, padding, ceil_mode, count_include_pad, {},
                      "avg_pool1d");
 }
-Tensor avg_pool2d(const Tensor& x, const Dims& kernel_size, const Dims& stride,
-                  const Dims& padding, bool ceil_mode, bool count_include_pad,
-                  std::optional<int64_t> divisor_override) {
+Tensor avg_pool2d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
+                  bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
   return avg_pool_nd(2, x, kernel_size, stride, padding, ceil_mode, count_include_pad,
                      divisor_override, "avg_pool2d");
 }
-Tensor avg_pool3d(const Tensor& x, const Dims& kernel_size, const Dims& stride,
-                  const Dims& padding, bool ceil_mode, bool count_include_pad,
-                  std::optional<int64_t> divisor_override) {
+Tensor avg_pool3d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
+                  bool ceil_mode, bool count_include_pad, std::optional<int64_t> divisor_override) {
   return avg_pool_nd(3, x, kernel_size, stride, padding, ceil_mode, count_include_pad,
                      divisor_override, "avg_pool3d");
 }
@@ -199,7 +194,8 @@ Tensor lp_pool(int spatial, const Tensor& x, double norm_type, const Dims& kerne
   const Dims k = spread_over(kernel, spatial, "lp_pool", "kernel_size");
   double area = 1;
   for (int64_t n : k) area *= static_cast<double>(n);
-  const Tensor mean = avg_pool_nd(spatial, x.pow(norm_type), k, stride, 0, ceil, true, {}, "lp_pool");
+  const Tensor mean =
+      avg_pool_nd(spatial, x.pow(norm_type), k, stride, 0, ceil, true, {}, "lp_pool");
   return (mean.sign() * mean.abs().relu() * area).pow(1 / norm_type);
 }
 
@@ -298,7 +294,8 @@ std::vector<int64_t> window_places(const Shape& plane, const Dims& out, int64_t*
   for (int a = 0; a < n; ++a) {
     int64_t longest = 0;
     for (int64_t i = 0; i < out[a]; ++i)
-      longest = std::max(longest, window_stop(i, plane[a], out[a]) - window_start(i, plane[a], out[a]));
+      longest =
+          std::max(longest, window_stop(i, plane[a], out[a]) - window_start(i, plane[a], out[a]));
     lengths.push_back(longest);
     *most *= longest;
     windows *= out[a];
