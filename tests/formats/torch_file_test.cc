@@ -154,7 +154,10 @@ TEST(TorchFile, CheckpointsWithOptimizers) {
   EXPECT_EQ(first.at("step").array().item(), 1);
   EXPECT_EQ(first.at("exp_avg").array().text(), "float32[2, 1, 3, 3]");
   EXPECT_EQ(optimizer.at("param_groups").items()[0].at("lr").as_double(), 0.01);
-  EXPECT_EQ(state_dict_of(v).size(), 9u);
+  v.set_entry("rng_state", Array::zeros({8}, DType::u8));  // not one of the weights
+  const NamedArrays weights = state_dict_of(v);
+  EXPECT_EQ(weights.size(), 9u);
+  EXPECT_EQ(weights[0].first, "conv.weight");
 }
 
 TEST(TorchFile, NumpyArraysAndScalars) {
@@ -293,6 +296,78 @@ TEST(TorchFile, WindowsMustLieInTheirStorage) {
   expect_contains(refusal(file_with(tensor_pickle("K\x07"_b, zero, one, one))), "needs 28 bytes");
   expect_contains(refusal(file_with(tensor_pickle("\x8a\x08\0\0\0\0\0\0\0\x40"_b, zero, one, one))),
                   "elements");
+}
+
+/// The pickled persistent id of storage "0": six floats.
+std::string six_floats(const std::string& last = "") {
+  return "(U\x07storagectorch\nFloatStorage\nU\x01"
+         "0U\x06"
+         "cuda:0K\x06"_b +
+         last + "tQ";
+}
+
+TEST(TorchFile, TensorsOfTheFirstVersions) {
+  std::string floats(24, '\0');
+  for (int i = 0; i < 6; ++i) {
+    const float value = static_cast<float>(i);
+    std::memcpy(floats.data() + 4 * i, &value, 4);
+  }
+  const auto read = [&](const std::string& pickle) {
+    return parse(file_with("\x80\x02"_b + pickle + ".", floats));
+  };
+  const std::string window = "K\0K\x02K\x03\x86K\x03K\x01\x86"_b;
+  const std::string rebuilt = "ctorch._utils\n_rebuild_tensor\n(" + six_floats() + window + "tR";
+  expect_ramp(read(rebuilt).array(), "float32[2, 3]");
+  EXPECT_EQ(read(rebuilt).as_tensor().storage->location, "cuda:0");
+  // torch.FloatTensor(), filled by its state.
+  expect_ramp(read("ctorch\nFloatTensor\n)R(" + six_floats() + window + "tb").array(),
+              "float32[2, 3]");
+  expect_ramp(read("ctorch.cuda\nFloatTensor\n)\x81(" + six_floats() + window + "tb").array(),
+              "float32[2, 3]");
+  // Parameter: by its constructor and a state, or all in the state.
+  const std::string parameter = "ctorch.nn.parameter\nParameter\n";
+  const TorchValue first = read(parameter + rebuilt +
+                                "\x85R(\x88\x89"
+                                "ccollections\nOrderedDict\n)Rtb"_b);
+  EXPECT_TRUE(first.as_tensor().parameter);
+  EXPECT_TRUE(first.as_tensor().requires_grad);
+  const TorchValue second = read(parameter + ")\x81(" + rebuilt + "NN\x88\x89tb");
+  expect_ramp(second.array(), "float32[2, 3]");
+  EXPECT_TRUE(second.as_tensor().requires_grad);
+}
+
+TEST(TorchFile, StorageViewsOfTheStream) {
+  const std::string window = "K\0K\x02\x85K\x01\x85"_b;
+  const std::string rebuild = "ctorch._utils\n_rebuild_tensor\n(";
+  const std::string view = six_floats("U\x04viewK\x03K\x03\x87"_b);
+  const std::string head =
+      "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.\x80\x02}U\x0d"
+      "little_endian\x88s."_b;
+  std::string floats;
+  for (int i = 0; i < 6; ++i) {
+    const float value = static_cast<float>(i);
+    floats.append(reinterpret_cast<const char*>(&value), 4);
+  }
+  const std::string tail =
+      "\x80\x02]U\x01"
+      "0a.\x06\0\0\0\0\0\0\0"_b +
+      floats;
+  const std::string file = head + "\x80\x02("_b + rebuild + six_floats("N") + window + "tR" +
+                           rebuild + view + window + "tRt." + tail;
+  const TorchValue value = parse(file);
+  expect_ramp(value.items()[0].array(), "float32[2]");
+  expect_ramp(value.items()[1].array(), "float32[2]", 3);
+  EXPECT_EQ(value.items()[0].array().buffer(), value.items()[1].array().buffer());
+  // Written again, both are one storage.
+  Scratch dir;
+  save_torch(dir / "a.pth", value);
+  const TorchValue back = load_torch(dir / "a.pth");
+  EXPECT_EQ(back.items()[0].as_tensor().storage, back.items()[1].as_tensor().storage);
+  expect_ramp(back.items()[1].array(), "float32[2]", 3);
+  // The storage has five elements, not six.
+  std::string shorter = file;
+  shorter[shorter.size() - 32] = 5;
+  expect_contains(refusal(shorter), "of 6 elements expected, 5 found");
 }
 
 TEST(TorchFile, ExpandedTensorsAreNotExpandedInMemory) {

@@ -16,7 +16,7 @@ enum class PickleMode { strict, inspect };
 
 struct PickleLimits {
   uint64_t max_bytes = uint64_t{1} << 28;   ///< of the pickle itself
-  uint64_t max_values = uint64_t{1} << 24;  ///< pushed onto the stack, all together
+  uint64_t max_values = uint64_t{1} << 23;  ///< pushed onto the stack, all together
   int max_depth = 64;                       ///< of containers in containers
 };
 

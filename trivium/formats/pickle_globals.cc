@@ -337,8 +337,9 @@ PickleValue PickleGlobals::rebuild_tensor(const std::string& name, const Args& a
   if (!first && args.size() == (third ? 8u : 7u) && args.back().is(Kind::dict))
     for (const PickleValue::Entry& entry : args.back().entries())
       if (entry.second.is(Kind::boolean) && entry.second.as_bool())
-        user_error("{}: a tensor with the {} bit set is not supported; call .clone() before saving",
-                   name, entry.first.describe());
+        user_error(
+            "{}: a tensor with the bit {:.20} set is not supported; call .clone() before saving",
+            name, entry.first.is(Kind::string) ? entry.first.text() : "?");
   check_window(t, name);
   return t;
 }

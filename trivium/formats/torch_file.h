@@ -28,9 +28,10 @@ TorchValue parse_torch(Bytes bytes, const std::string& name,
 using NamedArrays = std::vector<std::pair<std::string, Array>>;
 
 /// The tensors of a loaded value, by name and in order:
-/// - a dict of tensors as it is (entries that are no tensors are left out);
-/// - a checkpoint whose entry "state_dict", "model_state_dict", "model" or "net" is such a dict or
-///   module: that entry;
+/// - a checkpoint, a dict whose entry "state_dict", "model_state_dict", "model" or "net" is a dict
+/// of
+///   tensors or a module: that entry, whatever else is there;
+/// - any other dict: its tensors (entries that are no tensors are left out);
 /// - a whole module (inspect mode) or a C++/TorchScript archive: parameters and buffers, under
 ///   dotted names.
 /// Arrays share memory where the tensors do and lie in row-major order. UserError listing what is

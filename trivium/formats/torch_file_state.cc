@@ -107,14 +107,13 @@ std::string keys_of(const PickleValue& value) {
 void harvest(const PickleValue& value, Harvest* out) {
   if (value.is(Kind::record)) return out->add_module("", value);
   if (!value.is(Kind::dict)) return;
-  out->add_tensors_of(value);
-  if (!out->arrays.empty()) return;
   for (const char* key : {"state_dict", "model_state_dict", "model", "net"}) {
     const PickleValue* inner = value.find(key);
     if (inner && inner->is(Kind::dict)) out->add_tensors_of(*inner);
     if (inner && inner->is(Kind::record)) out->add_module("", *inner);
     if (!out->arrays.empty()) return;
   }
+  out->add_tensors_of(value);
 }
 
 }  // namespace
