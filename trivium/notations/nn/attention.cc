@@ -84,7 +84,10 @@ AttentionResult MultiheadAttention::operator()(const Tensor& query, const Tensor
     AttentionMasks local = masks;
     if (!batched && local.key_padding_mask.defined())
       local.key_padding_mask = local.key_padding_mask.unsqueeze(0);
-    AttentionResult r = attend(time_first(a[0]), time_first(a[1]), time_first(a[2]), local);
+    const Tensor q = time_first(a[0]);
+    const Tensor k = a[1].same_as(a[0]) ? q : time_first(a[1]);
+    const Tensor v = a[2].same_as(a[1]) ? k : time_first(a[2]);
+    AttentionResult r = attend(q, k, v, local);
     if (!batched) {
       r.output = r.output.squeeze(1);
       if (r.weights.defined()) r.weights = r.weights.squeeze(0);
