@@ -36,7 +36,8 @@ std::string properties(const OpDef& op) {
   if (op.scalar()) facts.push_back("elementwise with broadcasting");
   if (op.is_commutative()) facts.push_back("commutative");
   if (op.is_view()) facts.push_back("a view: costs nothing");
-  if (op.decompose()) facts.push_back("may be decomposed into smaller ops");
+  if (op.decompose())
+    facts.push_back("may be written out as other ops (half precision: in float32)");
   if (op.effect() == Effect::random) facts.push_back("random: never folded");
   if (op.effect() == Effect::host) facts.push_back("runs on the host, in order");
   return fmt::format("- {}\n", fmt::join(facts, "; "));

@@ -1,5 +1,7 @@
 #include "trivium/engine/ops/rules.h"
 
+#include <algorithm>
+
 #include "trivium/engine/graph/gradient.h"
 #include "trivium/engine/graph/rewrite.h"
 
@@ -142,6 +144,25 @@ OpDef::Gradient through(Expression expression) {
     const std::vector<Value> results =
         transplant(own, gradients(ys, xs, seeds), stands_for, c.graph());
     for (size_t k = 0; k < wanted.size(); ++k) c.to(wanted[k], results[k]);
+  };
+}
+
+OpDef::Decompose half_through_float(const OpDef& op, OpDef::Decompose otherwise) {
+  return [&op, otherwise](Graph& graph, std::span<const Value> in, const Attrs& attrs) {
+    const auto is_half = [](Value v) {
+      return v.dtype() == DType::f16 || v.dtype() == DType::bf16;
+    };
+    const auto half = std::find_if(in.begin(), in.end(), is_half);
+    if (half == in.end() && otherwise) return otherwise(graph, in, attrs);
+    std::vector<Value> wide, out;
+    for (const Value& v : in) wide.push_back(is_half(v) ? cast(v, DType::f32) : v);
+    const Value first = graph.op(op, wide, attrs);
+    for (int o = 0; o < graph.node(first.node).outputs; ++o) {
+      const Value y = graph.output_of(first, o);
+      const bool narrow = half != in.end() && y.dtype() == DType::f32;
+      out.push_back(narrow ? cast(y, half->dtype()) : y);
+    }
+    return out;
   };
 }
 

@@ -37,6 +37,11 @@ using Expression =
     std::function<std::vector<Value>(const std::vector<Value>& inputs, const Attrs& attrs)>;
 OpDef::Gradient through(Expression expression);
 
+/// For ops that backends need not compute in half precision: the same op in float32, its floating
+/// results rounded to the operands' dtype. Operands of other dtypes go to `otherwise`, or to the op
+/// itself.
+OpDef::Decompose half_through_float(const OpDef& op, OpDef::Decompose otherwise);
+
 /// Zeros, or any number, of the dtype of `like`, rank 0.
 Value number_like(Value like, double value);
 /// x with axes of size 1 put in at `axes` (normal positions in the result).

@@ -122,5 +122,21 @@ TEST_F(ScatterPlans, HalfPrecisionIsMadeConvertedSlicedAndAdded) {
   }
 }
 
+TEST_F(ScatterPlans, HalfPrecisionComputesInFloat32) {
+  const auto exact = [&](Value v) { return ops::cast(v, DType::f64); };
+  for (DType half : {DType::f16, DType::bf16}) {
+    // Integers, whose sums of products both types hold.
+    const Value a = ops::cast(indices({4, 6}, 4), half), b = ops::cast(indices({6, 5}, 4), half);
+    const Value index = indices({4, 6}, 4);
+    check({exact(ops::matmul(a, b)), exact(ops::sum(a, {1})), exact(ops::sort(a, 1).values),
+           ops::argmax(a, 1), exact(ops::cumsum(a, 0)), exact(ops::reduce_max(b)),
+           exact(ops::scatter_elements(a, index, a, 0, "add")),
+           exact(gradients({ops::sum(ops::matmul(a, b))}, {a})[0])});
+    // float32 sums 4096 ones; half precision would stop at 2048 or 256.
+    const Value ones = ops::broadcast_to(ops::cast(graph_.constant(1), half), {4096});
+    check({exact(ops::sum(ones)), exact(ops::mean(ones))});
+  }
+}
+
 }  // namespace
 }  // namespace trivium
