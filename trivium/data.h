@@ -8,6 +8,7 @@
 #pragma once
 
 #include "trivium/data/dataset.h"
+#include "trivium/data/grid.h"
 #include "trivium/data/loader.h"
 #include "trivium/data/sampler.h"
 #include "trivium/data/transform.h"

@@ -148,9 +148,11 @@ Array ToImage::apply(const Array& picture, random::TorchGenerator& rng) const {
   for (int64_t c = 0; c < l.channels; ++c) {
     const float* from = picture.data<float>() + c * area;
     uint8_t* to = out.data<uint8_t>() + c;
-    for (int64_t i = 0; i < area; ++i)
+    for (int64_t i = 0; i < area; ++i) {
+      const float value = from[i] * 255.f;  // negative values wrap around as PyTorch's do
       to[i * l.channels] =
-          static_cast<uint8_t>(static_cast<int64_t>(std::clamp(from[i] * 255.f, -1e9f, 1e9f)));
+          std::fabs(value) < 0x1p31f ? static_cast<uint8_t>(static_cast<int64_t>(value)) : 0;
+    }
   }
   return out;
 }

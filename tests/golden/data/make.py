@@ -177,6 +177,18 @@ def python2_batch(pixels, labels, key):
     return out
 
 
+def grids():
+    from torchvision.utils import make_grid
+    cases = {"plain": ((5, 3, 6, 7), {}), "gray": ((10, 1, 4, 5), {}), "single": ((1, 3, 6, 7), {}), "picture": ((1, 6, 7), {}),
+             "rows": ((5, 3, 6, 7), {"nrow": 2, "padding": 1, "pad_value": .5}), "normal": ((5, 3, 6, 7), {"normalize": True}),
+             "range": ((5, 3, 6, 7), {"normalize": True, "value_range": (-1, 1)}),
+             "each": ((5, 3, 6, 7), {"normalize": True, "scale_each": True, "nrow": 3})}
+    for name, (shape, options) in cases.items():
+        torch.manual_seed(1)
+        grid = make_grid(torch.randn(shape), **options)
+        put(f"grid/{name}", "x".join(map(str, grid.shape)), crc(grid), crc(grid.mul(255).add_(.5).clamp_(0, 255).permute(1, 2, 0).to(torch.uint8)))
+
+
 def cifar():
     pixels = pattern(2, 3072, 1)[:, :, 0]
     (HERE / "cifar10_batch").write_bytes(python2_batch(pixels, [3, 8], b"labels"))
@@ -184,5 +196,5 @@ def cifar():
 
 
 if __name__ == "__main__":
-    for part in [loaders, samplers, resizes, transforms, workers, datasets, cifar]: part()
+    for part in [loaders, samplers, resizes, transforms, workers, datasets, grids, cifar]: part()
     (HERE / "data.txt").write_text("\n".join(lines) + "\n")
