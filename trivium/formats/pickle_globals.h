@@ -42,6 +42,8 @@ class PickleGlobals {
   PickleValue numpy_scalar(const std::string& name, const Args& args);
   PickleValue numpy_from_buffer(const std::string& name, const Args& args);
 
+  /// The numbers of a shape: a tuple or list of at most 64.
+  static std::vector<int64_t> integers(const PickleValue& value);
   PickleValue dict_from(const PickleValue& dict, const PickleValue& pairs) const;
   void build_tensor(TorchTensor& tensor, const PickleValue& state);
   void fill_from_numpy(TorchTensor& tensor, const PickleValue& shape, const PickleValue& dtype,

@@ -1,5 +1,5 @@
-// Writes cpp_module.pt and cpp_tensor.pt: what torch::save of libtorch gives. Build against libtorch
-// and run in this folder.
+// Writes cpp_module.pt and cpp_tensor.pt: what torch::save of libtorch gives. Build against
+// libtorch and run in this folder.
 #include <torch/torch.h>
 
 struct Net : torch::nn::Module {
