@@ -79,21 +79,32 @@ struct ElementRows {
       rows *= sizes[i];
     }
   }
-  /// Calls body(first element in x, first element in the index) for all rows.
+  /// Calls body(row of x, place in the index) for all indices; those of one row in their order.
+  /// Rows side by side are walked together, so that memory is read as it lies.
   template <typename Body>
   void for_each(Body&& body) const {
-    parallel_for(rows, std::max<int64_t>(1, kGrain / std::max<int64_t>(1, along)),
+    constexpr int64_t kTile = 64;
+    const int64_t tile = index_step == 1 ? 1 : kTile;
+    parallel_for(ceil_div(rows, tile),
+                 std::max<int64_t>(1, kGrain / std::max<int64_t>(1, along * tile)),
                  [&](int64_t begin, int64_t end) {
-                   for (int64_t row = begin; row < end; ++row) {
-                     int64_t rest = row, in_x = 0, in_index = 0;
-                     for (int i = rank - 1; i >= 0; --i) {
-                       in_x += rest % sizes[i] * x_strides[i];
-                       in_index += rest % sizes[i] * index_strides[i];
-                       rest /= sizes[i];
-                     }
-                     body(in_x, in_index);
+                   int64_t in_x[kTile], in_index[kTile];
+                   for (int64_t t = begin; t < end; ++t) {
+                     const int64_t n = std::min(tile, rows - t * tile);
+                     for (int64_t j = 0; j < n; ++j) place(t * tile + j, in_x[j], in_index[j]);
+                     for (int64_t k = 0; k < along; ++k)
+                       for (int64_t j = 0; j < n; ++j) body(in_x[j], in_index[j] + k * index_step);
                    }
                  });
+  }
+  /// First elements of a row in x and in the index.
+  void place(int64_t row, int64_t& in_x, int64_t& in_index) const {
+    in_x = in_index = 0;
+    for (int i = rank - 1; i >= 0; --i) {
+      in_x += row % sizes[i] * x_strides[i];
+      in_index += row % sizes[i] * index_strides[i];
+      row /= sizes[i];
+    }
   }
 };
 
@@ -105,11 +116,8 @@ struct GatherElements {
     const I* index = input<I>(a, 1);
     T* y = output<T>(a);
     check_indices("gather_elements", index, rows.rows * rows.along, rows.size, rows.axis);
-    rows.for_each([&](int64_t in_x, int64_t in_index) {
-      for (int64_t k = 0; k < rows.along; ++k) {
-        const int64_t at = in_index + k * rows.index_step;
-        y[at] = x[in_x + static_cast<int64_t>(index[at]) * rows.x_step];
-      }
+    rows.for_each([&](int64_t row, int64_t at) {
+      y[at] = x[row + static_cast<int64_t>(index[at]) * rows.x_step];
     });
   }
 };
@@ -138,12 +146,9 @@ struct ScatterElements {
     T* y = output<T>(a);
     check_indices("scatter_elements", index, rows.rows * rows.along, rows.size, rows.axis);
     copy_bytes(a.in[0], y, bytes);
-    rows.for_each([&](int64_t in_x, int64_t in_index) {
-      for (int64_t k = 0; k < rows.along; ++k) {
-        const int64_t at = in_index + k * rows.index_step;
-        T& to = y[in_x + static_cast<int64_t>(index[at]) * rows.x_step];
-        to = combined<kHow>(to, updates[at]);
-      }
+    rows.for_each([&](int64_t row, int64_t at) {
+      T& to = y[row + static_cast<int64_t>(index[at]) * rows.x_step];
+      to = combined<kHow>(to, updates[at]);
     });
   }
 };

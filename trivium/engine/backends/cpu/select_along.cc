@@ -1,5 +1,7 @@
 // argmax, argmin, top_k and sort: one row along the axis at a time. An order is three flags; NaN
 // and ties are part of it, so every comparison is a strict order.
+#include <cstring>
+
 #include "trivium/engine/backends/cpu/support.h"
 #include "trivium/engine/ops/geometry.h"
 
@@ -47,14 +49,45 @@ struct ExtremeIndex {
   }
 };
 
-/// The first k elements of each row in order; all of them (sort) when k is the size. Elements are
-/// ordered in scratch together with their positions, one list a chunk.
+/// An unsigned number that orders as the element does, all NaN alike above or below the others.
+template <typename T>
+auto ascending_key(T v) {
+  using Key = std::conditional_t<sizeof(T) <= 4, uint32_t, uint64_t>;
+  constexpr Key kTop = Key{1} << (sizeof(Key) * 8 - 1);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (v == 0) v = 0;  // of either sign
+    Key bits;
+    std::memcpy(&bits, &v, sizeof bits);
+    return bits & kTop ? static_cast<Key>(~bits) : static_cast<Key>(bits | kTop);
+  } else if constexpr (std::is_signed_v<T>) {
+    using Signed = std::make_signed_t<Key>;
+    return static_cast<Key>(static_cast<Key>(static_cast<Signed>(v)) ^ kTop);
+  } else {
+    return static_cast<Key>(v);
+  }
+}
+
+template <typename T>
+auto key_of(T v, const Order& by) {
+  auto key = ascending_key(v);
+  if (by.descending) key = static_cast<decltype(key)>(~key);
+  if (v != v) key = by.nan_first ? 0 : static_cast<decltype(key)>(~decltype(key){0});
+  return key;
+}
+
+/// The first k elements of each row in order; all of them (sort) when k is the size. What is
+/// sorted, in scratch, one list a chunk, are numbers: an element's key, then its position.
 template <typename T>
 struct Ranking {
-  struct Item {
-    T value;
-    int64_t index;
+  struct Pair {
+    uint64_t key, position;
+    bool operator<(const Pair& other) const {
+      return key < other.key || (key == other.key && position < other.position);
+    }
   };
+  static constexpr bool kNarrow = sizeof(T) <= 4;
+  using Item = std::conditional_t<kNarrow, uint64_t, Pair>;
+
   ops::AxisView view;
   int64_t k;
   Order by;
@@ -72,27 +105,35 @@ struct Ranking {
       Item* items = static_cast<Item*>(args.scratch) + c * view.size;
       for (int64_t t = rows * c / n; t < rows * (c + 1) / n; ++t) {
         const T* row = x + row_start(view, t, view.size);
-        for (int64_t i = 0; i < view.size; ++i) items[i] = {row[i * view.inner], i};
-        rank(items);
+        for (int64_t i = 0; i < view.size; ++i) items[i] = item(row[i * view.inner], i);
+        if (k == view.size)
+          std::sort(items, items + view.size);
+        else
+          std::partial_sort(items, items + k, items + view.size);
         const int64_t at = row_start(view, t, k);
         for (int64_t i = 0; i < k; ++i) {
-          values[at + i * view.inner] = items[i].value;
-          indices[at + i * view.inner] = items[i].index;
+          const int64_t from = index_of(items[i]);
+          values[at + i * view.inner] = row[from * view.inner];
+          indices[at + i * view.inner] = from;
         }
       }
     });
   }
 
-  void rank(Item* items) const {
-    const auto before = [&](const Item& a, const Item& b) {
-      if (by.before(a.value, b.value)) return true;
-      if (by.before(b.value, a.value)) return false;
-      return last ? a.index > b.index : a.index < b.index;
-    };
-    if (k == view.size)
-      std::sort(items, items + view.size, before);
+  /// Equal keys are ordered by the position, or by its distance from the end.
+  int64_t turned(int64_t index) const { return last ? view.size - 1 - index : index; }
+  Item item(T v, int64_t index) const {
+    const auto position = static_cast<uint64_t>(turned(index));
+    if constexpr (kNarrow)
+      return uint64_t{key_of(v, by)} << 32 | position;
     else
-      std::partial_sort(items, items + k, items + view.size, before);
+      return {key_of(v, by), position};
+  }
+  int64_t index_of(const Item& item) const {
+    if constexpr (kNarrow)
+      return turned(static_cast<int64_t>(item & 0xffffffffu));
+    else
+      return turned(static_cast<int64_t>(item.position));
   }
 };
 
@@ -140,13 +181,17 @@ Kernel build_sort(const KernelRequest& r) {
 }  // namespace
 
 void register_select_along(KernelTable& table) {
+  const auto ranked = [](const KernelRequest& r) -> std::string {
+    const bool long_rows = view_of(r).size > int64_t{1} << 32;
+    return long_rows ? "orders at most 2^32 elements" : numeric_only(r);
+  };
   const auto count = [](const KernelRequest& r) {
     return static_cast<double>(r.in[0].shape.count()) * 2;
   };
   for (const char* op : {"argmax", "argmin"})
     table.add({op, op, place_plain(numeric_only, count, 0.02), build_extreme_index, {}});
-  table.add({"top_k", "top_k", place_plain(numeric_only, count, 0.005), build_top_k, {}});
-  table.add({"sort", "sort", place_plain(numeric_only, count, 0.002), build_sort, {}});
+  table.add({"top_k", "top_k", place_plain(ranked, count, 0.005), build_top_k, {}});
+  table.add({"sort", "sort", place_plain(ranked, count, 0.002), build_sort, {}});
 }
 
 }  // namespace trivium::cpu
