@@ -63,8 +63,8 @@ std::vector<Row> rows() {
         "scatter_elements",
         "index_update"},
        kNumbers},
-      {{"add", "sub", "mul", "maximum", "minimum", "neg", "abs", "equal", "less", "tanh",
-        "div", "sqrt", "clip", "pad"},
+      {{"add", "sub", "mul", "maximum", "minimum", "neg", "abs", "equal", "less", "tanh", "div",
+        "sqrt", "clip", "pad"},
        {DType::f16, DType::bf16}},
       {{"pow", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_not", "shift_left",
         "shift_right"},
@@ -241,6 +241,18 @@ TEST_F(EveryDtype, Int64IsExactBeyondWhatDoubleHolds) {
                    {{"dtype", std::string("float32")}})
                 .at(0),
             0x1p60);
+}
+
+TEST_F(EveryDtype, SortsNumbersOfBothSigns) {
+  for (DType dtype : {DType::i8, DType::i16, DType::i32, DType::i64, DType::f32, DType::f64}) {
+    const Array x = Array::from<int64_t>({3, -1, -128, 127, 0, -2}, {6}).cast(dtype);
+    const Ints up = {-128, -2, -1, 0, 3, 127};
+    EXPECT_EQ(integers(run_op("sort", {x}).cast(DType::i64)), up) << name_of(dtype);
+    EXPECT_EQ(integers(run_op("sort", {x}, {{"descending", true}}).cast(DType::i64)),
+              Ints(up.rbegin(), up.rend()))
+        << name_of(dtype);
+    EXPECT_EQ(integers(run_op("top_k", {x}, {{"k", int64_t{2}}}).cast(DType::i64)), (Ints{127, 3}));
+  }
 }
 
 TEST_F(EveryDtype, HalfPrecisionRoundsToNearestEven) {
