@@ -3,6 +3,7 @@
 // the shape rule runs once for each combination.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -30,6 +31,7 @@ struct Inference {
   std::vector<const Meta*> operands, results;
   /// Rules already derived, by which operands want a gradient and which results have one.
   std::vector<std::unique_ptr<GradRule>> rules;
+  std::atomic<const GradRule*> last_rule{nullptr};
   std::mutex* lock = nullptr;
   Inference();
   ~Inference();

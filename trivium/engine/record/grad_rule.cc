@@ -93,10 +93,15 @@ class Derivation {
 
 const GradRule& grad_rule(const Call* call, Inference& inference, uint64_t wanted,
                           uint64_t upstream) {
+  const GradRule* last = inference.last_rule.load(std::memory_order_acquire);
+  if (last && last->wanted == wanted && last->upstream == upstream) return *last;
   {
     std::lock_guard<std::mutex> hold(*inference.lock);
     for (const auto& r : inference.rules)
-      if (r->wanted == wanted && r->upstream == upstream) return *r;
+      if (r->wanted == wanted && r->upstream == upstream) {
+        inference.last_rule.store(r.get(), std::memory_order_release);
+        return *r;
+      }
   }
   if (!call->op->gradient())
     user_error("gradient: {} has none ({})", call->op->name(),
