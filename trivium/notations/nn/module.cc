@@ -385,6 +385,8 @@ HookHandle Module::register_forward_pre_hook(ForwardPreHook hook) {
   return HookHandle(state_, state_->hooks.next++);
 }
 
+void Module::clear_forward_pre_hooks() { state_->hooks.before.clear(); }
+
 HookHandle Module::register_forward_hook(ForwardHook hook) {
   state_->hooks.after.emplace_back(state_->hooks.next, std::move(hook));
   return HookHandle(state_, state_->hooks.next++);

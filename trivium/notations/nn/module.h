@@ -154,6 +154,7 @@ class Module {
 
   // ---- hooks
   HookHandle register_forward_pre_hook(ForwardPreHook hook);
+  void clear_forward_pre_hooks();
   HookHandle register_forward_hook(ForwardHook hook);
   HookHandle register_full_backward_hook(BackwardHook hook);
 
