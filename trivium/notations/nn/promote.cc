@@ -116,14 +116,17 @@ Tensor number_of(const Scalar& value, DType dtype) {
       (value.integer() > kExact || value.integer() < -kExact))
     return Tensor(Array::scalar(value.integer()));
   if (dtype == DType::bool_) return record::number(value.real() != 0, dtype);
-  if (!is_integer(dtype)) return record::number(value.real(), dtype);
+  // A plan's numbers are of the wide dtypes; the others are cast from them.
+  if (dtype == DType::f32 || dtype == DType::f64) return record::number(value.real(), dtype);
+  if (is_floating(dtype)) return cast_to(record::number(value.real(), DType::f32), dtype);
   double v = value.is_real() ? std::trunc(value.real()) : value.real();
   if (dtype != DType::i64) {  // numbers beyond the range wrap
     const int64_t bits = static_cast<int64_t>(size_of(dtype)) * 8, range = int64_t{1} << bits;
     const int64_t low = dtype == DType::u8 ? 0 : -(range / 2);
     v = static_cast<double>((((value.integer() - low) % range) + range) % range + low);
   }
-  return record::number(v, dtype);
+  if (dtype == DType::i64 || dtype == DType::i32) return record::number(v, dtype);
+  return cast_to(record::number(v, DType::i32), dtype);
 }
 
 }  // namespace trivium::nn

@@ -138,7 +138,13 @@ Tensor pick(const Tensor& condition, const Tensor& a, const Tensor& b) {
   return record::apply(c, {condition, a, b});
 }
 
-Tensor constant_of(double value, DType dtype) { return record::number(value, dtype); }
+Tensor with_zero_gradient(const Tensor& y, const Tensor& x) {
+  if (!record::grad_enabled() || !is_floating(x.dtype()) || !x.requires_grad()) return y;
+  const Tensor always = x.eq(x).logical_or(x.ne(x));
+  return pick(always, y, broadcast(x, y.shape()));
+}
+
+Tensor constant_of(double value, DType dtype) { return number_of(value, dtype); }
 
 // ---- members
 

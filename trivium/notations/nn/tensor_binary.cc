@@ -122,8 +122,12 @@ Tensor quotient(const Tensor& a, const Tensor& b, DType d, Quotient mode) {
     return record::apply(divide, {cast_to(a, f), cast_to(b, f)});
   }
   if (d == DType::bool_) raise<NotImplementedError>("div: bool has no rounded quotient");
-  if (mode == Quotient::floor) return record::apply(floor_divide, {a, b});
-  if (is_floating(d)) return record::apply(trunc, {record::apply(divide, {a, b})});
+  if (mode == Quotient::floor)
+    return with_zero_gradient(with_zero_gradient(record::apply(floor_divide, {a, b}), a), b);
+  if (is_floating(d)) {
+    const Tensor exact = record::apply(divide, {a, b});
+    return with_zero_gradient(record::apply(trunc, {exact}), exact);
+  }
   // Exact for integers: what remains with the sign of a is taken away first.
   return record::apply(floor_divide,
                        {record::apply(minus, {a, record::apply(remainder, {a, b})}), b});

@@ -19,7 +19,7 @@ Tensor number_unary(const Call* call, const Tensor& x, const char* op) {
 }
 
 Tensor rounding(const Call* call, const Tensor& x) {
-  return is_floating(x.dtype()) ? Tensor(record::apply(call, {x})) : x.clone();
+  return is_floating(x.dtype()) ? with_zero_gradient(record::apply(call, {x}), x) : x.clone();
 }
 
 Tensor nothing(const Tensor& x) {
@@ -191,7 +191,8 @@ Tensor Tensor::abs() const {
 
 Tensor Tensor::sign() const {
   static const Call* const c = plain_call("sign");
-  return dtype() == DType::bool_ ? clone() : Tensor(record::apply(c, {*this}));
+  if (dtype() == DType::bool_) return clone();
+  return with_zero_gradient(record::apply(c, {*this}), *this);
 }
 
 Tensor Tensor::floor() const {
