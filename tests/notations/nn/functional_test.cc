@@ -104,6 +104,15 @@ TEST(Convolution, ShapesAreChecked) {
   EXPECT_THROW(F::linear(ones({2, 3}), ones({4, 2})), UserError);
 }
 
+TEST(Activations, HardsigmoidIsFlatAtItsCorners) {
+  const Tensor x = tensor({-3.0, 0.0, 3.0}).requires_grad_();
+  F::hardsigmoid(x).sum().backward();
+  const std::vector<float> g = values<float>(x.grad());
+  EXPECT_EQ(g[0], 0);
+  EXPECT_FLOAT_EQ(g[1], 1.0f / 6);
+  EXPECT_EQ(g[2], 0);
+}
+
 TEST(Inplace, ActivationsMayOverwriteTheirInput) {
   const Tensor w = tensor({-1.0, 2.0}).requires_grad_();
   const Tensor x = w * 3;
