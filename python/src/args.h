@@ -168,6 +168,7 @@ void define_random(Registry& r, nb::module_& m);
 void define_layers(Registry& r);
 void define_activations(Registry& r);
 void define_losses(Registry& r);
+void define_init(Registry& r);
 void define_autograd(Registry& r, nb::module_& m);
 void define_conversion(Registry& r);
 void define_files(nb::module_& m);

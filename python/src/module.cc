@@ -43,6 +43,9 @@ NB_MODULE(_C, m) {
   define_layers(nn_functions);
   define_activations(nn_functions);
   define_losses(nn_functions);
+  nb::module_ init = m.def_submodule("init");
+  Registry init_functions(init, tensor_type);
+  define_init(init_functions);
   define_files(m);
   m.def("_give", &give);
   m.def("_version", [] { return std::string(trivium::version()); });

@@ -85,6 +85,7 @@ void define_activations(Registry& r) {
   TRIVIUM_DROPOUT(dropout2d);
   TRIVIUM_DROPOUT(dropout3d);
   TRIVIUM_DROPOUT(alpha_dropout);
+  TRIVIUM_DROPOUT(feature_alpha_dropout);
 #undef TRIVIUM_DROPOUT
 }
 #undef TRIVIUM_INPLACE

@@ -1,0 +1,3 @@
+"""torch.utils: data loading, and checkpoint."""
+
+from trivium.torch.utils import checkpoint, data, tensorboard  # noqa: F401
