@@ -362,6 +362,58 @@ case("triplet", [f(3, 4), f(3, 4), f(3, 4)], lambda a, p, n: (F.triplet_margin_l
 case("ctc", [f(6, 2, 4), i(3, 2, 2)], lambda x, t: ctc(x, t))
 
 
+# ---- draws, second derivatives, and what is left
+def drawn(fn):
+    def run_drawn(*x):
+        torch.manual_seed(3)
+        return fn(*x)
+    return run_drawn
+
+
+def slope(fn, *x):
+    return torch.autograd.grad((fn(*x) ** 2).sum(), x[0], create_graph=True)[0]
+
+
+case("draw_dropout", [f(5, 7)], drawn(lambda x: F.dropout(x, 0.3)))
+case("draw_dropout2d", [f(3, 4, 2, 2)], drawn(lambda x: F.dropout2d(x, 0.4)))
+case("draw_alpha", [f(5, 7)], drawn(lambda x: F.alpha_dropout(x, 0.3, True)))
+case("draw_rrelu", [f(5, 7)], drawn(lambda x: F.rrelu(x, training=True)))
+case("draw_gumbel", [f(3, 4)], drawn(lambda x: F.gumbel_softmax(x, 0.7)))
+case("draw_gumbel_hard", [f(3, 4)], drawn(lambda x: F.gumbel_softmax(x, hard=True)))
+case("draw_normal", [c(4, 5), u(4, 5)], drawn(lambda m, s: torch.normal(m, s.detach())))
+case("draw_bernoulli", [u(4, 5)], drawn(lambda p: torch.bernoulli(p.detach())))
+case("draw_multinomial", [u(3, 5)], drawn(lambda p: torch.multinomial(p.detach(), 3)))
+case("draw_transposed", [c(5, 7)], drawn(lambda x: x.clone().t().uniform_()))
+case("draw_strided", [c(6, 8)], drawn(lambda x: x.clone()[:, ::2].normal_()))
+case("draw_sdpa", [f(2, 3, 4), f(2, 3, 4), f(2, 3, 4)], drawn(lambda q, k, v: F.dropout((q @ k.transpose(1, 2)).softmax(-1), 0.5) @ v))
+case("double_tanh", [f(3, 4)], lambda x: slope(torch.tanh, x))
+case("double_sigmoid", [f(3, 4)], lambda x: slope(torch.sigmoid, x))
+case("double_matmul", [f(3, 4), f(4, 2)], lambda x, y: slope(torch.matmul, x, y))
+case("double_conv", [f(1, 2, 5, 5), f(3, 2, 3, 3)], lambda x, w: slope(F.conv2d, x, w))
+case("double_pow", [p(3, 4)], lambda x: slope(lambda t: t ** 2.5, x))
+case("double_index", [f(4, 3)], lambda x: slope(lambda t: t[[0, 2, 0]] ** 2, x))
+case("double_softmax", [f(3, 4)], lambda x: slope(lambda t: t.softmax(1), x))
+case("double_layer_norm", [f(3, 4), f(4)], lambda x, w: slope(lambda t, v: F.layer_norm(t, (4,), v), x, w))
+case("double_batch_norm", [f(5, 3), f(3)], lambda x, w: slope(lambda t, v: F.batch_norm(t, None, None, v, training=True), x, w))
+case("double_cross_entropy", [f(3, 4), i(4, 3)], lambda x, y: torch.autograd.grad(F.cross_entropy(x, y), x, create_graph=True)[0] ** 2)
+case("masked_scatter", [f(3, 4), b(3, 4), f(12)], lambda x, m, s: x.masked_scatter(m, s))
+case("searchsorted", [c(6), c(2, 3)], lambda x, v: (torch.searchsorted(x.sort()[0], v), torch.searchsorted(x.sort()[0], v, right=True)))
+case("meshgrid", [f(3), f(2)], lambda x, y: torch.meshgrid(x, y, indexing="ij") + torch.meshgrid(x, y, indexing="xy"))
+case("take_along", [f(3, 4), i(3, 2, 4)], lambda x, k: x.take_along_dim(k, 0))
+case("diag_embed", [f(2, 3)], lambda x: (x.diag_embed(), x.diag_embed(1), x.diag_embed(-1, 0, 2)))
+case("bilinear", [f(4, 3), f(4, 2), f(5, 3, 2), f(5)], F.bilinear)
+case("addmv", [f(3), f(3, 4), f(4)], lambda x, a, b: torch.addmv(x, a, b, beta=0.5, alpha=2))
+case("addbmm", [f(3, 2), f(2, 3, 4), f(2, 4, 2)], lambda x, a, b: torch.addbmm(x, a, b))
+case("addr", [f(3, 2), f(3), f(2)], lambda x, a, b: torch.addr(x, a, b))
+case("var_biased", [f(3, 4)], lambda x: (x.var(1, unbiased=False), x.std(1, unbiased=False)))
+case("unique_dim", [i(2, 6, 2)], lambda x: torch.unique(x, return_inverse=True, return_counts=True, dim=0))
+case("unique_consecutive", [i(2, 12)], lambda x: torch.unique_consecutive(x, return_inverse=True, return_counts=True))
+case("tensor_split", [f(7, 2)], lambda x: x.tensor_split(3))
+case("repeat_tensor", [f(3, 2), i(3, 3)], lambda x, r: x.repeat_interleave(r, 0))
+case("half", [c(3, 4)], lambda x: (x.half() * 3 + 1).float(), f64=False)
+case("bf16", [c(3, 4), c(4, 2)], lambda x, y: (x.bfloat16().sum(1).float(), x.bfloat16().relu().float()), f64=False)
+
+
 def batch_norm(x, m, v, w, b):
     m, v = m.clone(), v.detach().clone()
     y = F.batch_norm(x, m, v, w, b, True, 0.3)

@@ -90,6 +90,17 @@ Tensor corners(const Tensor& x) {
   return stack(out);
 }
 
+/// The gradient of the sum of squares of y for the first input, as something to differentiate.
+Tensors slope(const Tensor& y, const Tensors& x) {
+  return grad({y.square().sum()}, {x[0]}, {}, true, true);
+}
+
+Tensors two_meshes(const Tensors& x) {
+  Tensors out = meshgrid(x);
+  for (const Tensor& t : meshgrid(x, "xy")) out.push_back(t);
+  return out;
+}
+
 using Function = std::function<Tensors(const Tensors&)>;
 
 const std::map<std::string, Function>& functions() {
@@ -475,6 +486,44 @@ const std::map<std::string, Function>& functions() {
     {"multilabel_soft", [](const Tensors& x) { return Tensors{F::multilabel_soft_margin_loss(x[0], x[1] * 1.0)}; }},
     {"triplet", [](const Tensors& x) { return Tensors{F::triplet_margin_loss(x[0], x[1], x[2]), F::triplet_margin_loss(x[0], x[1], x[2], 1, 2, 1e-6, true)}; }},
     {"ctc", [](const Tensors& x) { return labelled(x[0], x[1]); }},
+      {"draw_dropout", [](const Tensors& x) { return Tensors{F::dropout(x[0], 0.3)}; }},
+      {"draw_dropout2d", [](const Tensors& x) { return Tensors{F::dropout2d(x[0], 0.4)}; }},
+      {"draw_alpha", [](const Tensors& x) { return Tensors{F::alpha_dropout(x[0], 0.3, true)}; }},
+      {"draw_rrelu", [](const Tensors& x) { return Tensors{F::rrelu(x[0], 1.0 / 8, 1.0 / 3, true)}; }},
+      {"draw_gumbel", [](const Tensors& x) { return Tensors{F::gumbel_softmax(x[0], 0.7)}; }},
+      {"draw_gumbel_hard", [](const Tensors& x) { return Tensors{F::gumbel_softmax(x[0], 1, true)}; }},
+      {"draw_normal", [](const Tensors& x) { return Tensors{normal(x[0], x[1].detach())}; }},
+      {"draw_bernoulli", [](const Tensors& x) { return Tensors{bernoulli(x[0].detach())}; }},
+      {"draw_multinomial", [](const Tensors& x) { return Tensors{multinomial(x[0].detach(), 3)}; }},
+      {"draw_transposed", [](const Tensors& x) { return Tensors{x[0].clone().t().uniform_()}; }},
+      {"draw_strided", [](const Tensors& x) { return Tensors{x[0].clone().index({Slice(), Slice({}, {}, 2)}).normal_()}; }},
+      {"draw_sdpa", [](const Tensors& x) { return Tensors{F::dropout(x[0].matmul(x[1].transpose(1, 2)).softmax(-1), 0.5).matmul(x[2])}; }},
+      {"double_tanh", [](const Tensors& x) { return slope(x[0].tanh(), x); }},
+      {"double_sigmoid", [](const Tensors& x) { return slope(x[0].sigmoid(), x); }},
+      {"double_matmul", [](const Tensors& x) { return slope(x[0].matmul(x[1]), x); }},
+      {"double_conv", [](const Tensors& x) { return slope(F::conv2d(x[0], x[1]), x); }},
+      {"double_pow", [](const Tensors& x) { return slope(x[0].pow(2.5), x); }},
+      {"double_index", [](const Tensors& x) { return slope(x[0].index({Key{0, 2, 0}}).square(), x); }},
+      {"double_softmax", [](const Tensors& x) { return slope(x[0].softmax(1), x); }},
+      {"double_layer_norm", [](const Tensors& x) { return slope(F::layer_norm(x[0], 4, x[1]), x); }},
+      {"double_batch_norm", [](const Tensors& x) { return slope(F::batch_norm(x[0], {}, {}, x[1], {}, true), x); }},
+      {"double_cross_entropy", [](const Tensors& x) { return Tensors{grad({F::cross_entropy(x[0], x[1])}, {x[0]}, {}, true, true)[0].square()}; }},
+      {"masked_scatter", [](const Tensors& x) { return Tensors{x[0].masked_scatter(x[1], x[2])}; }},
+      {"searchsorted", [](const Tensors& x) { return Tensors{searchsorted(x[0].sort().values, x[1]), searchsorted(x[0].sort().values, x[1], true)}; }},
+      {"meshgrid", [](const Tensors& x) { return two_meshes(x); }},
+      {"take_along", [](const Tensors& x) { return Tensors{x[0].take_along_dim(x[1], 0)}; }},
+      {"diag_embed", [](const Tensors& x) { return Tensors{x[0].diag_embed(), x[0].diag_embed(1), x[0].diag_embed(-1, 0, 2)}; }},
+      {"bilinear", [](const Tensors& x) { return Tensors{F::bilinear(x[0], x[1], x[2], x[3])}; }},
+      {"addmv", [](const Tensors& x) { return Tensors{x[0].addmv(x[1], x[2], 0.5, 2)}; }},
+      {"addbmm", [](const Tensors& x) { return Tensors{x[0].addbmm(x[1], x[2])}; }},
+      {"addr", [](const Tensors& x) { return Tensors{x[0].addr(x[1], x[2])}; }},
+      {"var_biased", [](const Tensors& x) { return Tensors{x[0].var(1, false), x[0].std(1, false)}; }},
+      {"unique_dim", [](const Tensors& x) { return all_of(unique(x[0], 0)); }},
+      {"unique_consecutive", [](const Tensors& x) { return all_of(unique_consecutive(x[0])); }},
+      {"tensor_split", [](const Tensors& x) { return x[0].tensor_split(3); }},
+      {"repeat_tensor", [](const Tensors& x) { return Tensors{x[0].repeat_interleave(x[1], 0)}; }},
+      {"half", [](const Tensors& x) { return Tensors{(x[0].to(float16) * 3 + 1).to(float32)}; }},
+      {"bf16", [](const Tensors& x) { return Tensors{x[0].to(bfloat16).sum(1).to(float32), x[0].to(bfloat16).relu().to(float32)}; }},
   };
   return table;
 }
@@ -539,6 +588,7 @@ TEST_P(GoldenTensor, IsWhatPyTorchComputes) {
         make(i[0].get<std::string>(), Shape(i[1].get<std::vector<int64_t>>()), ++seed, dtype));
   const auto found = functions().find(c["op"].get<std::string>());
   ASSERT_NE(found, functions().end()) << c["op"];
+  if (c["op"].get<std::string>().starts_with("draw_")) manual_seed(3);
   const Tensors out = found->second(in);
   ASSERT_EQ(out.size(), c["out"].size());
   Tensor loss;

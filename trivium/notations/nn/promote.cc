@@ -1,6 +1,7 @@
 #include "trivium/notations/nn/promote.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "trivium/notations/nn/tensor_detail.h"
@@ -104,10 +105,13 @@ bool can_cast(DType from, DType to) { return category_of(from) <= category_of(to
 
 Tensor cast_to(const Tensor& x, DType dtype) {
   if (x.dtype() == dtype) return x;
-  static const record::Call* calls[10] = {};
-  const record::Call*& c = calls[static_cast<int>(dtype)];
-  if (!c) c = call_with("cast", {{"dtype", std::string(name_of(dtype))}});
-  return record::apply(c, {x});
+  static const std::array<const record::Call*, 10> calls = [] {
+    std::array<const record::Call*, 10> made{};
+    for (size_t i = 0; i < made.size(); ++i)
+      made[i] = call_with("cast", {{"dtype", std::string(name_of(static_cast<DType>(i)))}});
+    return made;
+  }();
+  return record::apply(calls[static_cast<size_t>(dtype)], {x});
 }
 
 Tensor number_of(const Scalar& value, DType dtype) {

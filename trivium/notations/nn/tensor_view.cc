@@ -348,18 +348,28 @@ Tensor Tensor::diagonal(int64_t offset, int64_t dim1, int64_t dim2) const {
   return cut(lines, rank - 2, first, first + (length - 1) * (columns + 1) + 1, columns + 1);
 }
 
-const Tensor& Tensor::squeeze_() const {
-  return const_cast<Tensor*>(this)->set_data(squeeze()), *this;
+namespace {
+
+/// x becomes `view` of itself. Its history has the old shape, so it must have none.
+const Tensor& become(const Tensor& x, const Tensor& view, const char* op) {
+  if (x.requires_grad())
+    user_error("{}: a tensor that requires a gradient keeps its shape; use the form without _", op);
+  const_cast<Tensor&>(x).set_data(view);
+  return x;
 }
+
+}  // namespace
+
+const Tensor& Tensor::squeeze_() const { return become(*this, squeeze(), "squeeze_"); }
 const Tensor& Tensor::squeeze_(const Dims& dims) const {
-  return const_cast<Tensor*>(this)->set_data(squeeze(dims)), *this;
+  return become(*this, squeeze(dims), "squeeze_");
 }
 const Tensor& Tensor::unsqueeze_(int64_t dim) const {
-  return const_cast<Tensor*>(this)->set_data(unsqueeze(dim)), *this;
+  return become(*this, unsqueeze(dim), "unsqueeze_");
 }
-const Tensor& Tensor::t_() const { return const_cast<Tensor*>(this)->set_data(t()), *this; }
+const Tensor& Tensor::t_() const { return become(*this, t(), "t_"); }
 const Tensor& Tensor::transpose_(int64_t dim0, int64_t dim1) const {
-  return const_cast<Tensor*>(this)->set_data(transpose(dim0, dim1)), *this;
+  return become(*this, transpose(dim0, dim1), "transpose_");
 }
 
 }  // namespace trivium::nn
