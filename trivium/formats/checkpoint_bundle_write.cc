@@ -24,7 +24,6 @@ struct CheckpointWriter::Entry {
 };
 
 struct CheckpointWriter::Partitioned {
-  std::string name;
   Shape shape;
   DType dtype;
   std::vector<SliceBox> boxes;
@@ -95,24 +94,21 @@ void CheckpointWriter::add_slice(const std::string& name, const Shape& full,
   if (!part.defined() || !(part.shape() == box.size))
     user_error("{}: slice {}: {} expected, the value is {}", where, slice_text(slice),
                box.size.text(), part.defined() ? part.text() : "missing");
-  const auto known = std::find_if(partitioned_.begin(), partitioned_.end(),
-                                  [&](const auto& p) { return p->name == name; });
-  if (known != partitioned_.end() &&
-      (!((*known)->shape == full) || (*known)->dtype != part.dtype()))
-    user_error("{}: slices of {} {} expected, one of {} {} is added", where,
-               name_of((*known)->dtype), (*known)->shape.text(), name_of(part.dtype()),
-               full.text());
+  auto known = partitioned_.find(name);
   if (known == partitioned_.end()) {
-    auto entry = std::make_unique<Entry>();
-    entry->proto.set_dtype(tf_type_of(part.dtype()));
-    *entry->proto.mutable_shape() = tf_shape_of(full);
-    entry->has_data = false;
-    Entry* raw = entry.get();
-    insert(&entries_, name, std::move(entry), prefix_, name);
-    partitioned_.push_back(
-        std::make_unique<Partitioned>(Partitioned{name, full, part.dtype(), {}, raw}));
+    auto whole = std::make_unique<Entry>();
+    whole->proto.set_dtype(tf_type_of(part.dtype()));
+    *whole->proto.mutable_shape() = tf_shape_of(full);
+    whole->has_data = false;
+    Entry* entry = whole.get();
+    insert(&entries_, name, std::move(whole), prefix_, name);
+    auto tensor = std::make_unique<Partitioned>(Partitioned{full, part.dtype(), {}, entry});
+    known = partitioned_.emplace(name, std::move(tensor)).first;
   }
-  Partitioned& tensor = known == partitioned_.end() ? *partitioned_.back() : **known;
+  Partitioned& tensor = *known->second;
+  if (!(tensor.shape == full) || tensor.dtype != part.dtype())
+    user_error("{}: slices of {} {} expected, one of {} {} is added", where, name_of(tensor.dtype),
+               tensor.shape.text(), name_of(part.dtype()), full.text());
   auto entry = std::make_unique<Entry>();
   entry->proto.set_dtype(tf_type_of(part.dtype()));
   *entry->proto.mutable_shape() = tf_shape_of(part.shape());
@@ -125,8 +121,8 @@ void CheckpointWriter::add_slice(const std::string& name, const Shape& full,
 
 void CheckpointWriter::finish() {
   for (const auto& tensor : partitioned_)
-    check_tiling(tensor->boxes, tensor->shape,
-                 fmt::format("checkpoint {}: \"{}\"", prefix_, tensor->name));
+    check_tiling(tensor.second->boxes, tensor.second->shape,
+                 fmt::format("checkpoint {}: \"{}\"", prefix_, tensor.first));
   const std::string parent = std::filesystem::path(prefix_).parent_path().string();
   std::error_code code;
   if (!parent.empty()) std::filesystem::create_directories(parent, code);

@@ -87,7 +87,7 @@ class CheckpointWriter {
   std::string prefix_;
   int shards_;
   std::map<std::string, std::unique_ptr<Entry>> entries_;  ///< by key
-  std::vector<std::unique_ptr<Partitioned>> partitioned_;
+  std::map<std::string, std::unique_ptr<Partitioned>> partitioned_;
 };
 
 }  // namespace trivium::formats

@@ -13,6 +13,7 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kSchema = 1;
 constexpr const char* kBinaryName = "/saved_model.pb";
+constexpr const char* kAssets = "saved_model_assets";
 constexpr const char* kTextName = "/saved_model.pbtxt";
 
 template <typename Names>
@@ -130,6 +131,30 @@ std::vector<tf_proto::VariableDef> variables_of(const tf_proto::MetaGraphDef& gr
                   &out.back());
   }
   return out;
+}
+
+std::vector<tf_proto::AssetFileDef> assets_of(const tf_proto::MetaGraphDef& graph) {
+  std::vector<tf_proto::AssetFileDef> out(graph.asset_file_def().begin(),
+                                          graph.asset_file_def().end());
+  const auto found = graph.collection_def().find(kAssets);
+  if (!out.empty() || found == graph.collection_def().end()) return out;
+  for (const auto& any : found->second.any_list().value()) {
+    out.emplace_back();
+    parse_message(as_bytes(any.value()), fmt::format("collection \"{}\"", kAssets),
+                  "an AssetFileDef", &out.back());
+  }
+  return out;
+}
+
+void add_asset(tf_proto::MetaGraphDef* graph, const std::string& tensor_name,
+               const std::string& name) {
+  tf_proto::AssetFileDef asset;
+  asset.set_filename(name);
+  asset.mutable_tensor_info()->set_name(tensor_name);
+  *graph->add_asset_file_def() = asset;
+  auto* any = (*graph->mutable_collection_def())[kAssets].mutable_any_list()->add_value();
+  any->set_type_url("type.googleapis.com/tensorflow.AssetFileDef");
+  any->set_value(serialize_tf(asset, name));
 }
 
 void set_variables(tf_proto::MetaGraphDef* graph, const std::string& collection,

@@ -58,6 +58,12 @@ std::string main_op_of(const tf_proto::MetaGraphDef& graph);
 /// is no VariableDef.
 std::vector<tf_proto::VariableDef> variables_of(const tf_proto::MetaGraphDef& graph,
                                                 const std::string& collection = "variables");
+/// The assets of a graph: its own list, or the one older writers keep in a collection. UserError
+/// when that is broken.
+std::vector<tf_proto::AssetFileDef> assets_of(const tf_proto::MetaGraphDef& graph);
+/// Adds an asset to both lists: the file `name` whose path is fed to the tensor.
+void add_asset(tf_proto::MetaGraphDef* graph, const std::string& tensor_name,
+               const std::string& name);
 void set_variables(tf_proto::MetaGraphDef* graph, const std::string& collection,
                    const std::vector<tf_proto::VariableDef>& variables);
 

@@ -46,8 +46,8 @@ Array array_of_tf_bytes(Bytes bytes, int type, const Shape& shape, const std::st
 /// when it takes more than `max_bytes`.
 Array tensor_to_array(const tf_proto::TensorProto& tensor, const std::string& where = "tensor",
                       uint64_t max_bytes = kMaxTensorBytes);
-/// Several numbers become tensor_content, one becomes a typed value, booleans and halves are always
-/// typed: as TensorFlow writes constants.
+/// Several numbers become tensor_content, one becomes a typed value, booleans are always typed: as
+/// TensorFlow writes constants.
 tf_proto::TensorProto array_to_tensor(const Array& array);
 
 /// A tensor of byte strings.

@@ -117,8 +117,7 @@ tf_proto::TensorProto array_to_tensor(const Array& array) {
   tf_proto::TensorProto out;
   out.set_dtype(tf_type_of(array.dtype()));
   *out.mutable_tensor_shape() = tf_shape_of(array.shape());
-  const bool typed = array.count() == 1 || array.dtype() == DType::bool_ ||
-                     array.dtype() == DType::f16 || array.dtype() == DType::bf16;
+  const bool typed = array.count() == 1 || array.dtype() == DType::bool_;
   if (typed)
     list_values(array, &out);
   else if (array.count() > 0)
