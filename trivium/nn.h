@@ -1,8 +1,8 @@
 // Tensors that compute as you write, layers, losses and optimizers: PyTorch's surface in C++.
 //
 //   trivium::start();
-//   auto model = trivium::nn::Sequential(trivium::nn::Linear(1000, 100), trivium::nn::ReLU(),
-//                                        trivium::nn::Linear(100, 10));
+//   auto model = trivium::nn::Sequential{trivium::nn::Linear(1000, 100), trivium::nn::ReLU(),
+//                                        trivium::nn::Linear(100, 10)};
 //   auto adam = trivium::optim::Adam(model.parameters(), {.lr = 1e-4});
 //   auto loss = trivium::nn::mse_loss(model(x), y, trivium::nn::Reduction::sum);
 //   adam.zero_grad();

@@ -32,7 +32,7 @@ TEST_F(Traces, TwoLayerNetWithTwoUpdates) {
   for (const Golden& g : golden) {
     manual_seed(g.seed);
     const Tensor x = randn({64, 1000}), y = randn({64, 10});
-    auto model = Sequential(Linear(1000, 100), ReLU(), Linear(100, 10));
+    auto model = Sequential{Linear(1000, 100), ReLU(), Linear(100, 10)};
     auto adam = optim::Adam(model.parameters(), {.lr = 1e-4});
     int next = 0;
     for (int t = 0; t <= 100; ++t) {
@@ -67,13 +67,13 @@ TEST_F(Traces, TwoLayerNetWithSGDAndAdam) {
   manual_seed(0);
   const Tensor x = randn({64, 1000}), y = randn({64, 10});
   const TorchGenerator here = random::default_generator();
-  auto a = Sequential(Linear(1000, 100), ReLU(), Linear(100, 10));
+  auto a = Sequential{Linear(1000, 100), ReLU(), Linear(100, 10)};
   optim::SGD sgd(a.parameters(), {.lr = 1e-4});
   follow_two_layers(sgd, a, x, y,
                     {{0, 628.283936}, {1, 584.959229}, {10, 345.386536}, {50, 36.525295},
                      {100, 3.428789}});
   random::default_generator() = here;
-  auto b = Sequential(Linear(1000, 100), ReLU(), Linear(100, 10));
+  auto b = Sequential{Linear(1000, 100), ReLU(), Linear(100, 10)};
   optim::Adam adam(b.parameters(), {.lr = 1e-4});
   follow_two_layers(adam, b, x, y,
                     {{0, 628.283936}, {1, 612.487427}, {10, 487.932922}, {50, 182.725204},
@@ -127,11 +127,11 @@ TEST_F(Traces, GenerativeAdversarialNet) {
     return Conv2d({.in = in, .out = out, .kernel = 4, .stride = stride, .padding = padding,
                    .bias = false});
   };
-  auto g = Sequential(up(10, 16, 1, 0), BatchNorm2d(16), ReLU(true), up(16, 8, 2, 1),
-                      BatchNorm2d(8), ReLU(true), up(8, 3, 2, 1), Tanh());
+  auto g = Sequential{up(10, 16, 1, 0), BatchNorm2d(16), ReLU(true), up(16, 8, 2, 1),
+                      BatchNorm2d(8), ReLU(true), up(8, 3, 2, 1), Tanh()};
   g.apply(dcgan_weights);
-  auto d = Sequential(down(3, 8, 2, 1), LeakyReLU(0.2, true), down(8, 16, 2, 1), BatchNorm2d(16),
-                      LeakyReLU(0.2, true), down(16, 1, 1, 0), Sigmoid());
+  auto d = Sequential{down(3, 8, 2, 1), LeakyReLU(0.2, true), down(8, 16, 2, 1), BatchNorm2d(16),
+                      LeakyReLU(0.2, true), down(16, 1, 1, 0), Sigmoid()};
   d.apply(dcgan_weights);
   const Tensor real = rand({8, 3, 16, 16}) * 2 - 1;
   optim::Adam opt_d(d.parameters(), {.lr = 2e-3, .betas = {0.5, 0.999}});
