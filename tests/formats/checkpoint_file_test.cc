@@ -2,7 +2,9 @@
 
 #include "tests/formats/hostile.h"
 #include "trivium/formats/checkpoint_state.h"
+#include "trivium/formats/crc32c.h"
 #include "trivium/formats/proto/tf_saved.pb.h"
+#include "trivium/formats/table.h"
 
 namespace trivium::formats {
 namespace {
@@ -67,6 +69,70 @@ TEST(Checkpoint, Version1PlainAndPacked) {
     expect_values(checkpoint.read("flag"), "bool[2]", {1, 0});
     expect_values(checkpoint.read_slice("ramp", {{2, 2}, {5, 1}}), "float32[2, 1]", {17, 23});
   }
+}
+
+TEST(Checkpoint, Version1InNumberedFiles) {
+  const Scratch dir;
+  spill(dir / "m-00000-of-00001", slurp(file("v1")));
+  EXPECT_TRUE(checkpoint_exists(dir / "m"));
+  EXPECT_EQ(CheckpointReader(dir / "m").read("count").item(), -5);
+  // Two files that both claim a tensor.
+  spill(dir / "m-00001-of-00002", slurp(file("v1_packed")));
+  expect_contains(message_of<UserError>([&] { CheckpointReader(dir / "m").read("ramp"); }),
+                  "overlap");
+}
+
+TEST(Checkpoint, BigEndianFiles) {
+  const std::string data("\x3f\x80\0\0\xc0\0\0\0", 8);
+  tf_proto::BundleHeaderProto header;
+  header.set_num_shards(1);
+  header.set_endianness(tf_proto::BundleHeaderProto::BIG);
+  tf_proto::BundleEntryProto entry;
+  entry.set_dtype(tf_proto::DT_FLOAT);
+  entry.mutable_shape()->add_dim()->set_size(2);
+  entry.set_size(8);
+  entry.set_crc32c(masked_crc32c(as_bytes(data)));
+  TableBuilder table;
+  table.add("", header.SerializeAsString());
+  table.add("v", entry.SerializeAsString());
+  const std::string index = table.finish();
+  expect_values(CheckpointReader(as_bytes(index), {as_bytes(data)}, "m").read("v"), "float32[2]",
+                {1, -2});
+}
+
+TEST(Checkpoint, WildEntriesAreRefused) {
+  const std::string data(64, 'x');
+  const auto error = [&](const std::function<void(tf_proto::BundleEntryProto*)>& change) {
+    tf_proto::BundleHeaderProto header;
+    header.set_num_shards(1);
+    tf_proto::BundleEntryProto entry;
+    entry.set_dtype(tf_proto::DT_FLOAT);
+    entry.mutable_shape()->add_dim()->set_size(16);
+    entry.set_size(64);
+    entry.set_crc32c(masked_crc32c(as_bytes(data)));
+    change(&entry);
+    TableBuilder table;
+    table.add("", header.SerializeAsString());
+    table.add("v", entry.SerializeAsString());
+    const std::string index = table.finish();
+    return message_of<UserError>(
+        [&] { CheckpointReader(as_bytes(index), {as_bytes(data)}, "m").read("v"); });
+  };
+  using Entry = tf_proto::BundleEntryProto;
+  expect_contains(error([](Entry* e) { e->set_shard_id(7); }), "data file 7 of 1");
+  expect_contains(error([](Entry* e) { e->set_offset(-1); }), "64 bytes at -1");
+  expect_contains(error([](Entry* e) { e->set_offset(INT64_MAX); }),
+                  "of data file 0, which has 64");
+  expect_contains(error([](Entry* e) { e->set_size(-64); }), "-64 bytes");
+  expect_contains(error([](Entry* e) { e->set_crc32c(1); }), "checksum");
+  expect_contains(error([](Entry* e) { e->set_dtype(tf_proto::DT_DOUBLE); }), "takes 128 bytes");
+  expect_contains(error([](Entry* e) { e->mutable_shape()->mutable_dim(0)->set_size(1LL << 61); }),
+                  "64 are there");
+  expect_contains(error([](Entry* e) {
+                    e->mutable_shape()->mutable_dim(0)->set_size(1LL << 40);
+                    e->add_slices()->add_extent()->set_length(1LL << 40);
+                  }),
+                  "is not in the index");
 }
 
 TEST(Checkpoint, WrittenFilesAreTensorFlowsByteForByte) {

@@ -10,10 +10,10 @@
 namespace trivium::formats {
 
 struct CheckpointState {
-  std::string latest;              ///< prefix of the latest checkpoint
-  std::vector<std::string> all;    ///< prefixes, oldest first
-  std::vector<double> times;       ///< seconds since 1970 of each, or empty
-  double last_preserved_time = 0;  ///< of the last that is kept for good
+  std::string latest;                 ///< prefix of the latest checkpoint
+  std::vector<std::string> all = {};  ///< prefixes, oldest first
+  std::vector<double> times = {};     ///< seconds since 1970 of each, or empty
+  double last_preserved_time = 0;     ///< of the last that is kept for good
 };
 
 /// The state file of `directory`; relative paths inside come back relative to it. Nothing when
