@@ -25,7 +25,7 @@ endif()
 find_package(nanobind CONFIG REQUIRED)
 
 file(GLOB python_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/python/src/*.cc)
-nanobind_add_module(trivium_python NB_STATIC NOMINSIZE ${python_sources})
+nanobind_add_module(trivium_python NB_STATIC NOMINSIZE ${python_sources} ${PROJECT_SOURCE_DIR}/trivium/version.cc)
 target_link_libraries(trivium_python PRIVATE trivium_nn trivium_caffe)
 set(python_package ${PROJECT_BINARY_DIR}/python/trivium)
 set_target_properties(trivium_python PROPERTIES OUTPUT_NAME _C

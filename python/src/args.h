@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -146,6 +147,7 @@ class Registry {
  private:
   template <typename F>
   static PyObject* call(Args& a) {
+    static_assert(std::is_class_v<F>, "give a lambda: a function pointer's value is lost here");
     return to_python(F{}(a));
   }
   void add(const char* name, const char* signature, PyObject* (*call)(Args&), bool method,

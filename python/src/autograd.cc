@@ -87,7 +87,7 @@ record::Var run_hook(PyObject* hook, const record::Var& gradient) {
 
 void define_autograd(Registry& r, nb::module_& m) {
   r.method("backward", "input, gradient=, retain_graph=, create_graph=, inputs=, retain_variables=",
-           backward);
+           [](Args& a) { return backward(a); });
   r.function("_backward", "tensors, grad_tensors=, retain_graph=, create_graph=, inputs=",
              [](Args& a) {
                std::vector<Tensor> inputs;

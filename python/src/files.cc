@@ -1,5 +1,5 @@
 // torch.save files and safetensors: plain data of the readers as Python's objects, and back.
-#include <filesystem>
+#include <nanobind/stl/string.h>
 
 #include "python/src/tensor_type.h"
 #include "trivium/formats/safetensors.h"

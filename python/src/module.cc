@@ -1,5 +1,7 @@
 // trivium._C: the extension module. Everything hot is here; python/trivium/torch gives it PyTorch's
 // names and adds what only Python needs (modules, optimizers, loaders).
+#include <nanobind/stl/string.h>
+
 #include "python/src/tensor_type.h"
 #include "trivium/engine.h"
 #include "trivium/engine/core/parallel.h"

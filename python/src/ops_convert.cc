@@ -117,7 +117,7 @@ PyObject* numpy_of(const Tensor& t, bool force) {
 }  // namespace
 
 void define_conversion(Registry& r) {
-  r.method("to", "input, *args, device=, dtype=, non_blocking=, copy=", to);
+  r.method("to", "input, *args, device=, dtype=, non_blocking=, copy=", [](Args& a) { return to(a); });
 #define TRIVIUM_TO(name, dtype) \
   r.method(name, "input", [](Args& a) { return a.tensor(0).to(DType::dtype); })
   TRIVIUM_TO("float", f32);

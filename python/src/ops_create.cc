@@ -78,7 +78,8 @@ void define_creation(Registry& r) {
       return tensor_of_data(a.raw(1), dtype);
     return nn::empty(a.variadic_count() ? a.dims(1) : Dims(0), {.dtype = dtype});
   });
-  r.function("arange", "start, end=, step=, dtype=, device=, requires_grad=", arange);
+  r.function("arange", "start, end=, step=, dtype=, device=, requires_grad=",
+             [](Args& a) { return arange(a); });
   r.function("range", "start, end=, step=, dtype=, device=, requires_grad=", [](Args& a) {
     warn(PyExc_UserWarning, "torch.range includes its end; torch.arange is the usual function");
     nn::TensorOptions o = a.options(3);

@@ -1,0 +1,1 @@
+"""``python -m trivium.run SCRIPT [arguments]``: runs a script that imports torch with Trivium."""
