@@ -169,6 +169,22 @@ TEST(Products, ABetaOfZeroLeavesTheInputOut) {
   EXPECT_EQ(values<float>(bad.addmm(a, b, 0)), (std::vector<float>{3, 3, 3, 3}));
 }
 
+TEST(Recording, ANumberThatChangesBuildsNoNewPlan) {
+  const Tensor w = ones({4}, {.requires_grad = true}), x = ones({4});
+  int64_t built = 0;
+  for (int step = 0; step < 6; ++step) {
+    (w * x).square().sum().backward();
+    {
+      NoGradGuard off;
+      w.sub_(w.grad() * (0.1 / (step + 1)));
+      w.grad().zero_();
+    }
+    record::submit();
+    if (step == 2) built = record::submit_counters().built;
+  }
+  EXPECT_EQ(record::submit_counters().built, built);
+}
+
 TEST(Creation, RangesAndTypes) {
   EXPECT_EQ(arange(5).dtype(), int64);
   EXPECT_EQ(arange(0, 1, 0.3).count(), 4);

@@ -144,8 +144,6 @@ Tensor with_zero_gradient(const Tensor& y, const Tensor& x) {
   return pick(always, y, broadcast(x, y.shape()));
 }
 
-Tensor constant_of(double value, DType dtype) { return number_of(value, dtype); }
-
 // ---- members
 
 int64_t Tensor::size(int64_t dim) const {

@@ -60,8 +60,6 @@ std::vector<int64_t> host_integers(const Tensor& x);
 Tensor pick(const Tensor& condition, const Tensor& a, const Tensor& b);
 /// y, which does not change with x between jumps: x gets a gradient of zeros, not none.
 Tensor with_zero_gradient(const Tensor& y, const Tensor& x);
-/// A rank-0 number that is part of the structure (eps, slopes, sizes).
-Tensor constant_of(double value, DType dtype);
 /// The requested mean, sum or elements.
 Tensor reduced(const Tensor& x, Reduction reduction);
 
