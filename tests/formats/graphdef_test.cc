@@ -96,6 +96,20 @@ TEST(GraphDef, DeepNestingIsRefused) {
   EXPECT_THROW(parse_graph(as_bytes("\x0a" + bytes), "g"), UserError);
 }
 
+TEST(GraphDef, ManyEmptyPartsAreRefused) {
+  std::string nodes, text;  // 34 MB that would take 4 GB
+  for (int i = 0; i < (1 << 24) + 1; ++i) nodes += std::string("\x0a\0", 2);
+  expect_contains(message_of<UserError>([&] { parse_graph(as_bytes(nodes), "g"); }),
+                  "at most 16777216 parts");
+  for (int i = 0; i < (1 << 24) + 1; ++i) text += "node{}";
+  expect_contains(message_of<UserError>([&] { parse_graph(as_bytes(text), "g"); }),
+                  "at most 16777216 parts");
+  // A file above the size where counting starts, with a large string, is fine.
+  tf_proto::GraphDef graph;
+  graph.add_node()->set_name(std::string(3 << 20, 'x'));
+  EXPECT_EQ(parse_graph(as_bytes(serialize_tf(graph, "g") + "\x20\x01"), "g").node_size(), 1);
+}
+
 TEST(GraphDef, TensorNames) {
   EXPECT_EQ(parse_tensor_name("a/b").node, "a/b");
   EXPECT_EQ(parse_tensor_name("a:12").port, 12);

@@ -4,8 +4,8 @@
 
 #include "trivium/formats/checkpoint_source.h"
 #include "trivium/formats/crc32c.h"
-#include "trivium/formats/messages.h"
 #include "trivium/formats/table.h"
+#include "trivium/formats/tf_messages.h"
 
 namespace trivium::formats {
 namespace {
@@ -86,7 +86,7 @@ class Bundle : public CheckpointReader::Source {
  private:
   void read_header(std::string_view value) {
     tf_proto::BundleHeaderProto header;
-    parse_message(as_bytes(value), name() + ": header", "a BundleHeaderProto", &header);
+    parse_tf_binary(as_bytes(value), name() + ": header", "a BundleHeaderProto", &header);
     if (header.num_shards() < 1)
       user_error("{}: header: at least one data file expected, it says {}", name(),
                  header.num_shards());
@@ -99,8 +99,8 @@ class Bundle : public CheckpointReader::Source {
 
   void read_entry(std::string key, std::string_view value) {
     tf_proto::BundleEntryProto entry;
-    parse_message(as_bytes(value), fmt::format("{}: entry \"{}\"", name(), key),
-                  "a BundleEntryProto", &entry);
+    parse_tf_binary(as_bytes(value), fmt::format("{}: entry \"{}\"", name(), key),
+                    "a BundleEntryProto", &entry);
     places_.emplace(
         key, Place{entry.dtype(), entry.shard_id(), entry.offset(), entry.size(), entry.crc32c()});
     if (key[0] == '\0') return;  // a slice, found by the key its tensor gives it

@@ -4,8 +4,8 @@
 #include <filesystem>
 
 #include "trivium/formats/checkpoint_source.h"
-#include "trivium/formats/messages.h"
 #include "trivium/formats/table.h"
+#include "trivium/formats/tf_messages.h"
 
 namespace trivium::formats {
 namespace {
@@ -34,7 +34,7 @@ class CheckpointV1 : public CheckpointReader::Source {
       user_error("{}: a checkpoint's list of tensors (the empty key) expected, it is missing",
                  name);
     tf_proto::SavedTensorSlices slices;
-    parse_message(as_bytes(*head), name + ": list of tensors", "a SavedTensorSlices", &slices);
+    parse_tf_binary(as_bytes(*head), name + ": list of tensors", "a SavedTensorSlices", &slices);
     if (slices.meta().versions().min_consumer() > kVersion)
       user_error("{}: version {} of the format is needed, this reader knows {}", name,
                  slices.meta().versions().min_consumer(), kVersion);
@@ -105,7 +105,7 @@ class CheckpointV1 : public CheckpointReader::Source {
       const auto value = file.table->find(key);
       if (!value) continue;
       tf_proto::SavedTensorSlices slices;
-      parse_message(as_bytes(*value), where(tensor), "a SavedTensorSlices", &slices);
+      parse_tf_binary(as_bytes(*value), where(tensor), "a SavedTensorSlices", &slices);
       if (slices.data().name() != tensor.name)
         user_error("{}: its entry is that of \"{}\"", where(tensor), slices.data().name());
       *budget = kMaxValueRatio * value->size();

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <filesystem>
 
-#include "trivium/formats/messages.h"
 #include "trivium/formats/tf_messages.h"
 #include "trivium/formats/tf_tensor.h"
 
@@ -134,7 +133,7 @@ bool EventReader::next(tf_proto::Event* event) {
   const uint64_t position = records_.position();
   if (!records_.next(&record)) return false;
   const std::string where = fmt::format("{}: record at {}", name_, position);
-  parse_message(as_bytes(record), where, "an Event", event);
+  parse_tf_binary(as_bytes(record), where, "an Event", event);
   if (first_ && event->file_version().rfind(kVersionPrefix, 0) != 0)
     user_error("{}: the version of an event file (\"{}\") expected first, found \"{}\"", where,
                kVersion, event->file_version());

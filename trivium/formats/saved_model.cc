@@ -127,8 +127,8 @@ std::vector<tf_proto::VariableDef> variables_of(const tf_proto::MetaGraphDef& gr
   if (found == graph.collection_def().end()) return out;
   for (const std::string& bytes : found->second.bytes_list().value()) {
     out.emplace_back();
-    parse_message(as_bytes(bytes), fmt::format("collection \"{}\"", collection), "a VariableDef",
-                  &out.back());
+    parse_tf_binary(as_bytes(bytes), fmt::format("collection \"{}\"", collection), "a VariableDef",
+                    &out.back());
   }
   return out;
 }
@@ -140,8 +140,8 @@ std::vector<tf_proto::AssetFileDef> assets_of(const tf_proto::MetaGraphDef& grap
   if (!out.empty() || found == graph.collection_def().end()) return out;
   for (const auto& any : found->second.any_list().value()) {
     out.emplace_back();
-    parse_message(as_bytes(any.value()), fmt::format("collection \"{}\"", kAssets),
-                  "an AssetFileDef", &out.back());
+    parse_tf_binary(as_bytes(any.value()), fmt::format("collection \"{}\"", kAssets),
+                    "an AssetFileDef", &out.back());
   }
   return out;
 }

@@ -1,7 +1,6 @@
 // The messages as plain lists, and the checks of a parser that knows what it wants.
 #include "trivium/formats/tf_example.h"
 
-#include "trivium/formats/messages.h"
 #include "trivium/formats/proto/tf_record.pb.h"
 #include "trivium/formats/tf_messages.h"
 
@@ -123,13 +122,13 @@ size_t Feature::size() const { return bytes.size() + floats.size() + ints.size()
 
 Features parse_example(Bytes bytes, const std::string& name) {
   tf_proto::Example proto;
-  parse_message(bytes, name, "a tf.train.Example", &proto);
+  parse_tf_binary(bytes, name, "a tf.train.Example", &proto);
   return features_of(proto.features());
 }
 
 SequenceExample parse_sequence_example(Bytes bytes, const std::string& name) {
   tf_proto::SequenceExample proto;
-  parse_message(bytes, name, "a tf.train.SequenceExample", &proto);
+  parse_tf_binary(bytes, name, "a tf.train.SequenceExample", &proto);
   SequenceExample example;
   example.context = features_of(proto.context());
   for (const auto& entry : proto.feature_lists().feature_list()) {

@@ -1,6 +1,7 @@
 // The two forms of a message are told apart by control characters, which text does not have.
 #include "trivium/formats/tf_messages.h"
 
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
@@ -39,6 +40,73 @@ bool looks_like_text(Bytes bytes) {
   });
 }
 
+/// Counts messages, strings and unknown fields without building them. What is malformed ends the
+/// count: the parser refuses it.
+class PartCounter {
+ public:
+  uint64_t count(Bytes bytes, const google::protobuf::Descriptor* type) {
+    google::protobuf::io::CodedInputStream in(bytes.data(), static_cast<int>(bytes.size()));
+    in.SetTotalBytesLimit(INT_MAX);
+    walk(&in, type, 0);
+    return parts_;
+  }
+
+ private:
+  using In = google::protobuf::io::CodedInputStream;
+
+  bool walk(In* in, const google::protobuf::Descriptor* type, int depth) {
+    while (const uint32_t tag = in->ReadTag()) {
+      const auto* field = type->FindFieldByNumber(static_cast<int>(tag >> 3));
+      if (!skip(in, tag & 7, field, depth)) return false;
+      if (parts_ > kMaxTfParts) return false;
+    }
+    return true;
+  }
+
+  bool skip(In* in, uint32_t kind, const google::protobuf::FieldDescriptor* field, int depth) {
+    uint64_t number = 0;
+    uint32_t word = 0;
+    if (!field) ++parts_;
+    switch (kind) {
+      case 0:
+        return in->ReadVarint64(&number);
+      case 1:
+        return in->ReadLittleEndian64(&number);
+      case 2:
+        return in->ReadVarint32(&word) && word <= INT_MAX && bytes(in, word, field, depth);
+      case 5:
+        return in->ReadLittleEndian32(&word);
+      default:  // the ends of a group, which is unknown here
+        ++parts_;
+        return kind <= 4;
+    }
+  }
+
+  bool bytes(In* in, uint32_t length, const google::protobuf::FieldDescriptor* field, int depth) {
+    using Kind = google::protobuf::FieldDescriptor;
+    if (!field || field->cpp_type() != Kind::CPPTYPE_MESSAGE) {
+      if (field && field->cpp_type() == Kind::CPPTYPE_STRING) ++parts_;
+      return in->Skip(static_cast<int>(length));
+    }
+    ++parts_;
+    if (depth >= kMaxNesting) return false;
+    const In::Limit limit = in->PushLimit(static_cast<int>(length));
+    if (!walk(in, field->message_type(), depth + 1)) return false;
+    in->PopLimit(limit);
+    return true;
+  }
+
+  uint64_t parts_ = 0;
+};
+
+/// Below this, even the worst file takes little.
+constexpr size_t kUncountedBytes = size_t{1} << 20;
+
+void check_parts(uint64_t parts, const std::string& name, const char* what) {
+  if (parts > kMaxTfParts)
+    user_error("{}: {} of at most {} parts expected, it has more", name, what, kMaxTfParts);
+}
+
 }  // namespace
 
 std::string serialize_tf(const google::protobuf::MessageLite& message, const std::string& name) {
@@ -69,6 +137,9 @@ void parse_tf_text(std::string_view text, const std::string& name, const char* w
   if (text.size() > kMaxMessageBytes)
     user_error("{}: {} of at most {} bytes expected, it has {}", name, what, kMaxMessageBytes,
                text.size());
+  check_parts(static_cast<uint64_t>(std::count(text.begin(), text.end(), '{') +
+                                    std::count(text.begin(), text.end(), '<')),
+              name, what);
   FirstError error;
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
@@ -80,10 +151,17 @@ void parse_tf_text(std::string_view text, const std::string& name, const char* w
                error.text.empty() ? "the text is broken" : error.text);
 }
 
+void parse_tf_binary(Bytes bytes, const std::string& name, const char* what,
+                     google::protobuf::Message* message) {
+  if (bytes.size() > kUncountedBytes && bytes.size() <= kMaxMessageBytes)
+    check_parts(PartCounter().count(bytes, message->GetDescriptor()), name, what);
+  parse_message(bytes, name, what, message);
+}
+
 TfForm parse_tf(Bytes bytes, const std::string& name, const char* what,
                 google::protobuf::Message* message) {
   if (!looks_like_text(bytes)) {
-    parse_message(bytes, name, what, message);
+    parse_tf_binary(bytes, name, what, message);
     return TfForm::binary;
   }
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());

@@ -24,6 +24,12 @@ std::string text_of_tf(const google::protobuf::Message& message);
 /// schema is not known here, are skipped; `what` says what was expected ("a GraphDef").
 void parse_tf_text(std::string_view text, const std::string& name, const char* what,
                    google::protobuf::Message* message);
+/// Parses the binary form: parse_message, and UserError for more than kMaxTfParts messages and
+/// strings inside each other, which small files could stand for.
+void parse_tf_binary(Bytes bytes, const std::string& name, const char* what,
+                     google::protobuf::Message* message);
+/// An empty message takes two bytes in a file and a hundred or more in memory.
+inline constexpr uint64_t kMaxTfParts = uint64_t{1} << 24;
 /// Parses either form, recognised by the bytes. Gives back which it was.
 TfForm parse_tf(Bytes bytes, const std::string& name, const char* what,
                 google::protobuf::Message* message);
