@@ -65,38 +65,34 @@ class AdaptivePoolNd : public Module {
       : spatial(spatial), largest(largest), output_size(output_size) {}
 };
 
-template <int spatial>
+// The number of axes is a parameter named apart from the members above, which would hide it.
+template <int axes>
 class MaxPool : public MaxPoolNd {
  public:
-  explicit MaxPool(const MaxPoolOptions& options) : MaxPoolNd(spatial, options) {}
+  explicit MaxPool(const MaxPoolOptions& options) : MaxPoolNd(axes, options) {}
   explicit MaxPool(const Dims& kernel, const Dims& stride = {}, const MaxPoolOptions& rest = {})
-      : MaxPoolNd(spatial, sized(rest, kernel, stride)) {}
-  std::string type_name() const override { return "MaxPool" + std::to_string(spatial) + "d"; }
+      : MaxPoolNd(axes, sized(rest, kernel, stride)) {}
+  std::string type_name() const override { return "MaxPool" + std::to_string(axes) + "d"; }
 };
-template <int spatial>
+template <int axes>
 class AvgPool : public AvgPoolNd {
  public:
-  explicit AvgPool(const AvgPoolOptions& options) : AvgPoolNd(spatial, options) {}
+  explicit AvgPool(const AvgPoolOptions& options) : AvgPoolNd(axes, options) {}
   explicit AvgPool(const Dims& kernel, const Dims& stride = {}, const AvgPoolOptions& rest = {})
-      : AvgPoolNd(spatial, sized(rest, kernel, stride)) {}
-  std::string type_name() const override { return "AvgPool" + std::to_string(spatial) + "d"; }
+      : AvgPoolNd(axes, sized(rest, kernel, stride)) {}
+  std::string type_name() const override { return "AvgPool" + std::to_string(axes) + "d"; }
 };
-template <int spatial>
+template <int axes>
 class AdaptiveAvgPool : public AdaptivePoolNd {
  public:
-  explicit AdaptiveAvgPool(const Dims& output_size)
-      : AdaptivePoolNd(spatial, false, output_size) {}
-  std::string type_name() const override {
-    return "AdaptiveAvgPool" + std::to_string(spatial) + "d";
-  }
+  explicit AdaptiveAvgPool(const Dims& output_size) : AdaptivePoolNd(axes, false, output_size) {}
+  std::string type_name() const override { return "AdaptiveAvgPool" + std::to_string(axes) + "d"; }
 };
-template <int spatial>
+template <int axes>
 class AdaptiveMaxPool : public AdaptivePoolNd {
  public:
-  explicit AdaptiveMaxPool(const Dims& output_size) : AdaptivePoolNd(spatial, true, output_size) {}
-  std::string type_name() const override {
-    return "AdaptiveMaxPool" + std::to_string(spatial) + "d";
-  }
+  explicit AdaptiveMaxPool(const Dims& output_size) : AdaptivePoolNd(axes, true, output_size) {}
+  std::string type_name() const override { return "AdaptiveMaxPool" + std::to_string(axes) + "d"; }
 };
 using MaxPool1d = MaxPool<1>;
 using MaxPool2d = MaxPool<2>;
@@ -112,21 +108,20 @@ using AdaptiveMaxPool2d = AdaptiveMaxPool<2>;
 using AdaptiveMaxPool3d = AdaptiveMaxPool<3>;
 
 /// Puts pooled values back where their indices say; zeros elsewhere.
-template <int spatial>
+template <int axes>
 class MaxUnpool : public Module {
  public:
   explicit MaxUnpool(const Dims& kernel, const Dims& stride = {}, const Dims& padding = 0)
       : kernel(kernel), stride(stride), padding(padding) {}
   using Module::forward;
   Tensor forward(const Tensor& x, const Tensor& indices, const Dims& output_size = {}) {
-    return functional::max_unpool(spatial, x, indices, kernel, stride, padding, output_size);
+    return functional::max_unpool(axes, x, indices, kernel, stride, padding, output_size);
   }
   Tensor operator()(const Tensor& x, const Tensor& indices, const Dims& output_size = {}) {
-    return run({x, indices}, [&](const Tensors& a) {
-      return Tensors{forward(a[0], a[1], output_size)};
-    })[0];
+    return run({x, indices},
+               [&](const Tensors& a) { return Tensors{forward(a[0], a[1], output_size)}; })[0];
   }
-  std::string type_name() const override { return "MaxUnpool" + std::to_string(spatial) + "d"; }
+  std::string type_name() const override { return "MaxUnpool" + std::to_string(axes) + "d"; }
   Dims kernel, stride, padding;
 };
 using MaxUnpool1d = MaxUnpool<1>;
@@ -134,18 +129,18 @@ using MaxUnpool2d = MaxUnpool<2>;
 using MaxUnpool3d = MaxUnpool<3>;
 
 /// (sum of x^p over the window)^(1/p).
-template <int spatial>
+template <int axes>
 class LPPool : public Module {
  public:
   LPPool(double norm_type, const Dims& kernel, const Dims& stride = {}, bool ceil_mode = false)
       : norm_type(norm_type), kernel(kernel), stride(stride), ceil_mode(ceil_mode) {}
   Tensor forward(const Tensor& x) override {
-    if constexpr (spatial == 1)
+    if constexpr (axes == 1)
       return functional::lp_pool1d(x, norm_type, kernel, stride, ceil_mode);
     else
       return functional::lp_pool2d(x, norm_type, kernel, stride, ceil_mode);
   }
-  std::string type_name() const override { return "LPPool" + std::to_string(spatial) + "d"; }
+  std::string type_name() const override { return "LPPool" + std::to_string(axes) + "d"; }
   double norm_type;
   Dims kernel, stride;
   bool ceil_mode;
