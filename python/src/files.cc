@@ -2,6 +2,7 @@
 #include <nanobind/stl/string.h>
 
 #include "python/src/tensor_type.h"
+#include "trivium/formats/image.h"
 #include "trivium/formats/safetensors.h"
 #include "trivium/formats/torch_file.h"
 #include "trivium/notations/nn/errors.h"
@@ -78,6 +79,7 @@ class Loader {
     const TorchTensor& t = v.as_tensor();
     Tensor made = window(t);
     nb::object o = nb::steal(wrap(made));
+    if (t.storage->key.empty()) return seen(v, helpers_["array"](o));  // NumPy's, not a tensor
     if (t.parameter)
       o = helpers_["parameter"](o, nb::bool_(t.requires_grad));
     else if (t.requires_grad)
@@ -243,6 +245,12 @@ void define_files(nb::module_& m) {
       Saver saver;
       formats::save_torch(path, saver.value(object));
       return 0;
+    });
+  });
+  // u8 [height, width, 3], blue first.
+  m.def("_decode_image", [](const std::string& path) {
+    return translated([&] {
+      return nb::steal(wrap(Tensor(formats::read_image(path, formats::ImageMode::color))));
     });
   });
   m.def("_load_safetensors", [](const std::string& path) {

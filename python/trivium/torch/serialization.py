@@ -3,7 +3,6 @@ says; CPython's pickle is used only for weights_only=False and for classes made 
 
 import collections
 import contextlib
-import io
 import os
 import pickle
 import tempfile
@@ -68,6 +67,7 @@ _helpers = {
     "big_integer": lambda raw: int.from_bytes(raw, "little", signed=True),
     "set": set,
     "storage": _refuse,
+    "array": lambda tensor: tensor.numpy(),
     "device": _device,
     "global": lambda name: _safe.get(name) or Record(name, (), None),
     "ordered_dict": collections.OrderedDict,
@@ -100,13 +100,14 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
             raise EOFError("the file is empty")
         head = source[:2]
         read = _from_bytes
-    if weights_only is False or (_safe and head == b"PK"):
-        value = _load_by_pickle(source, weights_only is False)
-        if value is not _NOT_READ:
-            return _check_location(value, map_location)
     try:
         value = read(source)
     except RuntimeError as error:
+        if weights_only is False or (_safe and head == b"PK"):
+            from trivium.torch._pickle_files import load_object
+
+            value = load_object(source, None if weights_only is False else _safe)
+            return _check_location(value, map_location)
         text = str(error)
         if "global" in text or "not plain data" in text or "refus" in text:
             raise pickle.UnpicklingError(
@@ -132,104 +133,6 @@ def _check_location(value, map_location):
     return value
 
 
-# ---- whole modules, by CPython's pickle with tensors as persistent ids
-
-_NOT_READ = object()
-
-
-def _our_name(module):
-    return "trivium." + module if module.split(".")[0] in ("torch", "torchvision") else module
-
-
-class _Pickler(pickle._Pickler):
-    """Classes of Trivium are written under PyTorch's names, tensors beside the pickle."""
-
-    def __init__(self, file, tensors):
-        super().__init__(file, 2)
-        self._tensors = tensors
-
-    def persistent_id(self, obj):
-        if not isinstance(obj, Tensor):
-            return None
-        from trivium.torch.nn.parameter import Parameter
-
-        key = self._tensors.setdefault(id(obj), (len(self._tensors), obj))[0]
-        return ("tensor", str(key), isinstance(obj, Parameter), obj.requires_grad)
-
-    def save_global(self, obj, name=None):
-        module = getattr(obj, "__module__", None) or ""
-        if module.startswith("trivium.torch"):
-            name = name or getattr(obj, "__qualname__", obj.__name__)
-            self.write(b"c" + module[len("trivium."):].encode() + b"\n" + name.encode() + b"\n")
-            self.memoize(obj)
-            return
-        super().save_global(obj, name)
-
-    dispatch = dict(pickle._Pickler.dispatch)
-    dispatch[type] = lambda self, obj: self.save_global(obj) if obj not in (
-        type(None), type(NotImplemented), type(...)) else pickle._Pickler.save_type(self, obj)
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file, tensors, trusted):
-        super().__init__(file)
-        self._tensors, self._trusted, self._made = tensors, trusted, {}
-
-    def persistent_load(self, pid):
-        kind, key, parameter, requires_grad = pid
-        if key not in self._made:
-            tensor = self._tensors[key]
-            if parameter:
-                tensor = _parameter(tensor, requires_grad)
-            elif requires_grad:
-                tensor.requires_grad_()
-            self._made[key] = tensor
-        return self._made[key]
-
-    def find_class(self, module, name):
-        full = f"{module}.{name}"
-        allowed = (self._trusted or full in _safe or full in _PLAIN
-                   or (_our_name(module) + "." + name) in _safe)
-        if not allowed:
-            raise pickle.UnpicklingError(
-                f"the file holds {full}, which is not plain data; allow it by "
-                f"torch.serialization.safe_globals([{name}]) or read with weights_only=False")
-        if full in _safe:
-            return _safe[full]
-        return super().find_class(_our_name(module), name)
-
-
-_PLAIN = {"collections.OrderedDict", "builtins.set", "__builtin__.set", "torch.Size"}
-_WHOLE = "trivium_object"
-
-
-def _load_by_pickle(source, trusted):
-    """An object written by _save_by_pickle; otherwise _NOT_READ, or any pickle when trusted."""
-    try:
-        saved = _from_path(source) if isinstance(source, str) else _from_bytes(source)
-        if isinstance(saved, dict) and set(saved) == {_WHOLE, "tensors"}:
-            return _Unpickler(io.BytesIO(saved[_WHOLE]), saved["tensors"], trusted).load()
-        return saved
-    except RuntimeError:
-        if not trusted:
-            return _NOT_READ
-    return _load_foreign(source)
-
-
-def _load_foreign(source):
-    """A file of PyTorch with classes in it: ZIP with persistent storages, or a plain pickle."""
-    from trivium.torch._foreign_pickle import load_foreign
-
-    return load_foreign(source)
-
-
-def _save_by_pickle(obj):
-    buffer, tensors = io.BytesIO(), {}
-    _Pickler(buffer, tensors).dump(obj)
-    named = {str(key): tensor.detach() for key, tensor in tensors.values()}
-    return {_WHOLE: buffer.getvalue(), "tensors": named}
-
-
 def save(obj, f, pickle_module=None, pickle_protocol=DEFAULT_PROTOCOL,
          _use_new_zipfile_serialization=True):
     """Writes `obj` to a path or an open binary file. Plain data (tensors, numbers, text, containers)
@@ -253,7 +156,9 @@ def _write(path, obj):
     except TypeError as error:
         if "not plain data" not in str(error):
             raise
-        _C._save_torch(path, _save_by_pickle(obj))
+        from trivium.torch._pickle_files import save_object
+
+        save_object(obj, path)
 
 
 def set_default_load_endianness(endianness):
