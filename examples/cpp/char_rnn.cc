@@ -62,13 +62,13 @@ int main(int argc, char** argv) {
         target.push_back(codes[(at + 1) % count]);
       }
     const Tensor logits = model(tensor(input, {steps, batch}), {}).first;
-    const Tensor loss =
-        cross_entropy(logits.flatten(0, 1), tensor(target, {steps * batch}));
+    const Tensor loss = cross_entropy(logits.flatten(0, 1), tensor(target, {steps * batch}));
     adam.zero_grad();
     loss.backward();
     utils::clip_grad_norm_(model.parameters(), 1);
     adam.step();
-    if (iteration % (brief ? 5 : 50) == 0) fmt::print("step {:3} loss {:.4f}\n", iteration, loss.item());
+    if (iteration % (brief ? 5 : 50) == 0)
+      fmt::print("step {:3} loss {:.4f}\n", iteration, loss.item());
   }
 
   NoGradGuard no_grad;

@@ -11,9 +11,9 @@ using namespace trivium;      // NOLINT: an example
 using namespace trivium::nn;  // NOLINT
 
 data::DatasetRef pictures(const std::string& root, bool brief) {
-  const data::Transform transform = data::Compose(
-      {data::RandomHorizontalFlip(), data::ToTensor(),
-       data::Normalize({.4914, .4822, .4465}, {.2470, .2435, .2616})});
+  const data::Transform transform =
+      data::Compose({data::RandomHorizontalFlip(), data::ToTensor(),
+                     data::Normalize({.4914, .4822, .4465}, {.2470, .2435, .2616})});
   if (!root.empty()) return data::CIFAR10({.root = root, .transform = transform});
   return data::FakeData(
       {.size = brief ? 16 : 1024, .image_size = {3, 32, 32}, .transform = transform});
@@ -27,13 +27,15 @@ int main(int argc, char** argv) {
   start();
   manual_seed(0);
   const int64_t epochs = brief ? 1 : 10, batch_size = brief ? 8 : 128;
-  const data::DataLoader loader({.dataset = pictures(root, brief), .batch_size = batch_size,
-                                 .shuffle = true, .drop_last = true});
+  const data::DataLoader loader({.dataset = pictures(root, brief),
+                                 .batch_size = batch_size,
+                                 .shuffle = true,
+                                 .drop_last = true});
   auto net = models::resnet18({.num_classes = 10});
   optim::SGD optimizer(net.parameters(),
                        {.lr = 0.1, .momentum = 0.9, .weight_decay = 5e-4, .nesterov = true});
-  optim::lr_scheduler::OneCycleLR schedule(
-      optimizer, 0.1, {.epochs = epochs, .steps_per_epoch = loader.size()});
+  optim::lr_scheduler::OneCycleLR schedule(optimizer, 0.1,
+                                           {.epochs = epochs, .steps_per_epoch = loader.size()});
   CrossEntropyLoss criterion({.label_smoothing = 0.1});
   for (int64_t epoch = 0; epoch < epochs; ++epoch) {
     int step = 0;

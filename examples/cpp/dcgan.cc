@@ -13,19 +13,21 @@ constexpr int64_t kNoise = 16;
 
 Sequential generator() {
   const auto up = [](int64_t in, int64_t out, int64_t stride, int64_t padding) {
-    return ConvTranspose2d({.in = in, .out = out, .kernel = 4, .stride = stride,
-                            .padding = padding, .bias = false});
+    return ConvTranspose2d(
+        {.in = in, .out = out, .kernel = 4, .stride = stride, .padding = padding, .bias = false});
   };
-  return Sequential{up(kNoise, 32, 1, 0), BatchNorm2d(32), ReLU(true), up(32, 16, 2, 1),
-                    BatchNorm2d(16), ReLU(true), up(16, 1, 2, 1), Tanh()};
+  return Sequential{up(kNoise, 32, 1, 0), BatchNorm2d(32), ReLU(true),      up(32, 16, 2, 1),
+                    BatchNorm2d(16),      ReLU(true),      up(16, 1, 2, 1), Tanh()};
 }
 
 Sequential critic() {
   return Sequential{Conv2d(1, 16, 4, {.stride = 2, .padding = 1, .bias = false}),
                     LeakyReLU(0.2, true),
                     Conv2d(16, 32, 4, {.stride = 2, .padding = 1, .bias = false}),
-                    BatchNorm2d(32), LeakyReLU(0.2, true),
-                    Conv2d(32, 1, 4, {.bias = false}), Flatten(0)};
+                    BatchNorm2d(32),
+                    LeakyReLU(0.2, true),
+                    Conv2d(32, 1, 4, {.bias = false}),
+                    Flatten(0)};
 }
 
 void draw_weights(Module& m) {
@@ -36,7 +38,8 @@ void draw_weights(Module& m) {
 /// [n, 1, 16, 16] in [-1, 1]: a blob each.
 Tensor blobs(int64_t n) {
   const Tensor axis = arange(16, {.dtype = float32});
-  const Tensor x = axis.view(1, 16, 1) - rand({n, 1, 1}) * 16, y = axis.view(1, 1, 16) - rand({n, 1, 1}) * 16;
+  const Tensor x = axis.view(1, 16, 1) - rand({n, 1, 1}) * 16,
+               y = axis.view(1, 1, 16) - rand({n, 1, 1}) * 16;
   return ((x.square() + y.square()) * -0.1).exp().unsqueeze(1) * 2 - 1;
 }
 
@@ -55,8 +58,7 @@ int main(int argc, char** argv) {
   for (int step = 0; step < (brief ? 5 : 200); ++step) {
     const Tensor fake = paint(randn({n, kNoise, 1, 1}));
     judge_step.zero_grad();
-    const Tensor wrong =
-        loss(judge(blobs(n)), real_label) + loss(judge(fake.detach()), fake_label);
+    const Tensor wrong = loss(judge(blobs(n)), real_label) + loss(judge(fake.detach()), fake_label);
     wrong.backward();
     judge_step.step();
     paint_step.zero_grad();

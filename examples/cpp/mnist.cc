@@ -1,5 +1,5 @@
-// Digits with a small convolutional net: the MNIST program of the PyTorch examples. Without the data
-// files it trains on noise, whose labels can only be learnt by heart.
+// Digits with a small convolutional net: the MNIST program of the PyTorch examples. Without the
+// data files it trains on noise, whose labels can only be learnt by heart.
 //
 //   example_mnist [--short] [folder with MNIST/raw]
 #include <cstring>
@@ -63,7 +63,8 @@ int main(int argc, char** argv) {
       const Tensor loss = nll_loss(net(Tensor(batch[0])), Tensor(batch[1]));
       loss.backward();
       optimizer.step();
-      if (step++ % 100 == 0) fmt::print("epoch {} step {:4} loss {:.4f}\n", epoch, step, loss.item());
+      if (step++ % 100 == 0)
+        fmt::print("epoch {} step {:4} loss {:.4f}\n", epoch, step, loss.item());
     }
     scheduler.step();
     fmt::print("epoch {}: {:.2f}% right\n", epoch, 100 * accuracy(net, test));

@@ -21,9 +21,7 @@ int64_t parameters_of(const nn::Module& m) {
 }
 
 /// The image is 64x64: every global pooling takes it.
-Tensor ramp() {
-  return nn::arange(12288, {.dtype = nn::float32}).view(1, 3, 64, 64) / 12288.0;
-}
+Tensor ramp() { return nn::arange(12288, {.dtype = nn::float32}).view(1, 3, 64, 64) / 12288.0; }
 
 template <typename Make>
 void expect_seeded(const char* name, const Make& make, double next_draw,
@@ -83,8 +81,7 @@ TEST_F(Models, GiveTorchvisionsLogits) {
   expect_seeded("alexnet", [] { return alexnet(); }, .7509142,
                 {.006772864, -.009464886, -.003983277});
   expect_seeded("vgg11", [] { return vgg11(); }, .1883596, {.01627792, -.004628113, .01969093});
-  expect_seeded("resnet18", [] { return resnet18(); }, .8865256,
-                {.1651253, .2268504, -.1463701});
+  expect_seeded("resnet18", [] { return resnet18(); }, .8865256, {.1651253, .2268504, -.1463701});
   expect_seeded("resnet50", [] { return resnet50(); }, .6515359, {-.4537271, -1.750947, .6836901});
   expect_seeded("squeezenet1_1", [] { return squeezenet1_1(); }, .6170944,
                 {.04212167, .03533047, .03676336});

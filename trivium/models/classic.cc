@@ -16,9 +16,18 @@ Conv2d conv(int64_t in, int64_t out, int64_t kernel, int64_t padding = 0, int64_
 }
 
 Sequential alexnet_features() {
-  return Sequential{conv(3, 64, 11, 2, 4), ReLU(true), MaxPool2d(3, 2), conv(64, 192, 5, 2),
-                    ReLU(true), MaxPool2d(3, 2), conv(192, 384, 3, 1), ReLU(true),
-                    conv(384, 256, 3, 1), ReLU(true), conv(256, 256, 3, 1), ReLU(true),
+  return Sequential{conv(3, 64, 11, 2, 4),
+                    ReLU(true),
+                    MaxPool2d(3, 2),
+                    conv(64, 192, 5, 2),
+                    ReLU(true),
+                    MaxPool2d(3, 2),
+                    conv(192, 384, 3, 1),
+                    ReLU(true),
+                    conv(384, 256, 3, 1),
+                    ReLU(true),
+                    conv(256, 256, 3, 1),
+                    ReLU(true),
                     MaxPool2d(3, 2)};
 }
 
@@ -75,14 +84,16 @@ struct Fire : Module {
 Sequential squeezenet_features(bool small) {
   const MaxPool2d pool(3, 2, {.ceil_mode = true});
   if (small)
-    return Sequential{conv(3, 64, 3, 0, 2), ReLU(true), MaxPool2d(pool.options), Fire(64, 16, 64),
-                      Fire(128, 16, 64), MaxPool2d(pool.options), Fire(128, 32, 128),
-                      Fire(256, 32, 128), MaxPool2d(pool.options), Fire(256, 48, 192),
-                      Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256)};
-  return Sequential{conv(3, 96, 7, 0, 2), ReLU(true), MaxPool2d(pool.options), Fire(96, 16, 64),
-                    Fire(128, 16, 64), Fire(128, 32, 128), MaxPool2d(pool.options),
-                    Fire(256, 32, 128), Fire(256, 48, 192), Fire(384, 48, 192),
-                    Fire(384, 64, 256), MaxPool2d(pool.options), Fire(512, 64, 256)};
+    return Sequential{conv(3, 64, 3, 0, 2), ReLU(true),         MaxPool2d(pool.options),
+                      Fire(64, 16, 64),     Fire(128, 16, 64),  MaxPool2d(pool.options),
+                      Fire(128, 32, 128),   Fire(256, 32, 128), MaxPool2d(pool.options),
+                      Fire(256, 48, 192),   Fire(384, 48, 192), Fire(384, 64, 256),
+                      Fire(512, 64, 256)};
+  return Sequential{conv(3, 96, 7, 0, 2),    ReLU(true),         MaxPool2d(pool.options),
+                    Fire(96, 16, 64),        Fire(128, 16, 64),  Fire(128, 32, 128),
+                    MaxPool2d(pool.options), Fire(256, 32, 128), Fire(256, 48, 192),
+                    Fire(384, 48, 192),      Fire(384, 64, 256), MaxPool2d(pool.options),
+                    Fire(512, 64, 256)};
 }
 
 }  // namespace
@@ -90,30 +101,26 @@ Sequential squeezenet_features(bool small) {
 AlexNet::AlexNet(const ClassifierOptions& o)
     : features(add("features", alexnet_features())),
       avgpool(add("avgpool", AdaptiveAvgPool2d({6, 6}))),
-      classifier(add("classifier",
-                     Sequential({{"0", Dropout(o.dropout)},
-                                 {"1", Linear(256 * 6 * 6, 4096)},
-                                 {"2", ReLU(true)},
-                                 {"3", Dropout(o.dropout)},
-                                 {"4", Linear(4096, 4096)},
-                                 {"5", ReLU(true)},
-                                 {"6", Linear(4096, o.num_classes)}}))) {}
+      classifier(add("classifier", Sequential({{"0", Dropout(o.dropout)},
+                                               {"1", Linear(256 * 6 * 6, 4096)},
+                                               {"2", ReLU(true)},
+                                               {"3", Dropout(o.dropout)},
+                                               {"4", Linear(4096, 4096)},
+                                               {"5", ReLU(true)},
+                                               {"6", Linear(4096, o.num_classes)}}))) {}
 
-Tensor AlexNet::forward(const Tensor& x) {
-  return classifier(avgpool(features(x)).flatten(1));
-}
+Tensor AlexNet::forward(const Tensor& x) { return classifier(avgpool(features(x)).flatten(1)); }
 
 VGG::VGG(int depth, bool batch_norm, const ClassifierOptions& o)
     : features(add("features", vgg_features(depth, batch_norm))),
       avgpool(add("avgpool", AdaptiveAvgPool2d({7, 7}))),
-      classifier(add("classifier",
-                     Sequential({{"0", Linear(512 * 7 * 7, 4096)},
-                                 {"1", ReLU(true)},
-                                 {"2", Dropout(o.dropout)},
-                                 {"3", Linear(4096, 4096)},
-                                 {"4", ReLU(true)},
-                                 {"5", Dropout(o.dropout)},
-                                 {"6", Linear(4096, o.num_classes)}}))) {
+      classifier(add("classifier", Sequential({{"0", Linear(512 * 7 * 7, 4096)},
+                                               {"1", ReLU(true)},
+                                               {"2", Dropout(o.dropout)},
+                                               {"3", Linear(4096, 4096)},
+                                               {"4", ReLU(true)},
+                                               {"5", Dropout(o.dropout)},
+                                               {"6", Linear(4096, o.num_classes)}}))) {
   for (Module* m : modules()) {
     if (auto* c = dynamic_cast<Conv2d*>(m)) {
       init::kaiming_normal_(c->weight, 0, "fan_out", "relu");

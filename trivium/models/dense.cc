@@ -10,8 +10,13 @@ using namespace nn;  // NOLINT: models are written in its words
 namespace {
 
 Conv2d plain_conv(int64_t in, int64_t out, int64_t kernel, int64_t stride = 1, int64_t groups = 1) {
-  return Conv2d({.in = in, .out = out, .kernel = kernel, .stride = stride,
-                 .padding = kernel / 2, .groups = groups, .bias = false});
+  return Conv2d({.in = in,
+                 .out = out,
+                 .kernel = kernel,
+                 .stride = stride,
+                 .padding = kernel / 2,
+                 .groups = groups,
+                 .bias = false});
 }
 
 struct DenseLayer : Module {
@@ -88,9 +93,7 @@ DenseNet::DenseNet(const DenseNetOptions& o)
   init::zeros_(classifier.bias);
 }
 
-Tensor DenseNet::forward(const Tensor& x) {
-  return classifier(features(x).relu().mean({2, 3}));
-}
+Tensor DenseNet::forward(const Tensor& x) { return classifier(features(x).relu().mean({2, 3})); }
 
 DenseNet densenet121(DenseNetOptions o) { return DenseNet(o); }
 DenseNet densenet161(DenseNetOptions o) {

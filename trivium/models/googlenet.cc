@@ -34,9 +34,8 @@ struct Inception : Module {
       : branch1(add("branch1", unit(w.in, w.b1, 1))),
         branch2(add("branch2", Sequential{unit(w.in, w.b2r, 1), unit(w.b2r, w.b2, 3, 1)})),
         branch3(add("branch3", Sequential{unit(w.in, w.b3r, 1), unit(w.b3r, w.b3, 3, 1)})),
-        branch4(add("branch4",
-                    Sequential{MaxPool2d(3, 1, {.padding = 1, .ceil_mode = true}),
-                               unit(w.in, w.b4, 1)})) {}
+        branch4(add("branch4", Sequential{MaxPool2d(3, 1, {.padding = 1, .ceil_mode = true}),
+                                          unit(w.in, w.b4, 1)})) {}
   Tensor forward(const Tensor& x) override {
     return cat({branch1(x), branch2(x), branch3(x), branch4(x)}, 1);
   }

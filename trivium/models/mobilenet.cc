@@ -68,12 +68,13 @@ int64_t rounded_channels(double v, int64_t divisor) {
 }
 
 MobileNetV2::MobileNetV2(const MobileNetOptions& o)
-    : features(add("features", feature_layers(o.width_mult,
-                                              rounded_channels(1280 * std::max(1.0, o.width_mult))))),
-      classifier(add("classifier",
-                     Sequential{Dropout(o.dropout),
-                                Linear(rounded_channels(1280 * std::max(1.0, o.width_mult)),
-                                       o.num_classes)})) {
+    : features(
+          add("features",
+              feature_layers(o.width_mult, rounded_channels(1280 * std::max(1.0, o.width_mult))))),
+      classifier(
+          add("classifier", Sequential{Dropout(o.dropout),
+                                       Linear(rounded_channels(1280 * std::max(1.0, o.width_mult)),
+                                              o.num_classes)})) {
   for (Module* m : modules()) {
     if (auto* c = dynamic_cast<Conv2d*>(m)) {
       init::kaiming_normal_(c->weight, 0, "fan_out");

@@ -12,8 +12,13 @@ using namespace nn;  // NOLINT: models are written in its words
 namespace {
 
 Conv2d conv3x3(int64_t in, int64_t out, int64_t stride = 1, int64_t groups = 1) {
-  return Conv2d({.in = in, .out = out, .kernel = 3, .stride = stride, .padding = 1,
-                 .groups = groups, .bias = false});
+  return Conv2d({.in = in,
+                 .out = out,
+                 .kernel = 3,
+                 .stride = stride,
+                 .padding = 1,
+                 .groups = groups,
+                 .bias = false});
 }
 
 Conv2d conv1x1(int64_t in, int64_t out, int64_t stride = 1) {
@@ -76,8 +81,9 @@ struct Bottleneck : Module {
 ResNet::ResNet(bool bottleneck, const std::vector<int64_t>& blocks, const ResNetOptions& o)
     : bottleneck_(bottleneck),
       options_(o),
-      conv1(add("conv1", Conv2d({.in = 3, .out = 64, .kernel = 7, .stride = 2, .padding = 3,
-                                 .bias = false}))),
+      conv1(
+          add("conv1",
+              Conv2d({.in = 3, .out = 64, .kernel = 7, .stride = 2, .padding = 3, .bias = false}))),
       bn1(add("bn1", BatchNorm2d(64))),
       relu(add("relu", ReLU(true))),
       maxpool(add("maxpool", MaxPool2d(3, 2, {.padding = 1}))),

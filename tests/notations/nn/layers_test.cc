@@ -77,25 +77,31 @@ class Layers : public testing::Test {
 
 TEST_F(Layers, Recurrent) {
   const auto output = [](auto& layer, const Tensor& x) { return layer(x).output; };
-  check("lstm", {5, 2, 3}, [] { return LSTM(3, 4, 2, {.dropout = 0.3, .bidirectional = true}); },
-        output);
-  check("lstm_proj", {2, 4, 3},
-        [] { return LSTM(3, 5, 2, {.batch_first = true, .proj_size = 2}); }, output);
-  check("lstm_unbatched", {5, 3}, [] { return LSTM(3, 4, 1, {.bias = false}); }, output);
-  check("gru", {5, 2, 3}, [] { return GRU(3, 4, 3, {.dropout = 0.5}); }, output);
-  check("rnn", {5, 2, 3},
-        [] { return RNN(3, 4, 2, {.bidirectional = true, .nonlinearity = "relu"}); }, output);
+  check(
+      "lstm", {5, 2, 3}, [] { return LSTM(3, 4, 2, {.dropout = 0.3, .bidirectional = true}); },
+      output);
+  check(
+      "lstm_proj", {2, 4, 3}, [] { return LSTM(3, 5, 2, {.batch_first = true, .proj_size = 2}); },
+      output);
+  check(
+      "lstm_unbatched", {5, 3}, [] { return LSTM(3, 4, 1, {.bias = false}); }, output);
+  check(
+      "gru", {5, 2, 3}, [] { return GRU(3, 4, 3, {.dropout = 0.5}); }, output);
+  check(
+      "rnn", {5, 2, 3},
+      [] { return RNN(3, 4, 2, {.bidirectional = true, .nonlinearity = "relu"}); }, output);
   check("rnn_cell", {2, 3}, [] { return RNNCell(3, 4); });
-  check("lstm_cell", {2, 3}, [] { return LSTMCell(3, 4); },
-        [](auto& layer, const Tensor& x) { return layer(x).h; });
+  check(
+      "lstm_cell", {2, 3}, [] { return LSTMCell(3, 4); },
+      [](auto& layer, const Tensor& x) { return layer(x).h; });
 }
 
 TEST_F(Layers, Convolutions) {
   check("conv1d_same", {2, 2, 9},
         [] { return Conv1d(2, 4, 4, {.padding = "same", .dilation = 2}); });
   check("conv2d_groups", {2, 4, 7, 6}, [] {
-    return Conv2d(4, 6, {3, 2}, {.stride = {2, 1}, .padding = Dims{1, 0}, .groups = 2,
-                                 .bias = false});
+    return Conv2d(4, 6, {3, 2},
+                  {.stride = {2, 1}, .padding = Dims{1, 0}, .groups = 2, .bias = false});
   });
   check("conv2d_circular", {2, 2, 5, 5},
         [] { return Conv2d(2, 3, 3, {.padding = 1, .padding_mode = "circular"}); });
@@ -105,8 +111,8 @@ TEST_F(Layers, Convolutions) {
   check("convt1d", {2, 3, 5},
         [] { return ConvTranspose1d(3, 4, 3, {.stride = 2, .output_padding = 1}); });
   check("convt2d", {2, 4, 4, 5}, [] {
-    return ConvTranspose2d(4, 6, 3, {.stride = 2, .padding = 1, .output_padding = 1, .groups = 2,
-                                     .dilation = 2});
+    return ConvTranspose2d(
+        4, 6, 3, {.stride = 2, .padding = 1, .output_padding = 1, .groups = 2, .dilation = 2});
   });
   check("convt3d", {1, 2, 3, 3, 3},
         [] { return ConvTranspose3d(2, 3, 2, {.stride = 2, .bias = false}); });
@@ -164,8 +170,9 @@ TEST_F(Layers, Reparametrised) {
 
 TEST_F(Layers, Attention) {
   check("encoder_pre", {2, 5, 8}, [] {
-    return TransformerEncoderLayer(8, 2, {.dim_feedforward = 16, .activation = "gelu",
-                                          .batch_first = true, .norm_first = true});
+    return TransformerEncoderLayer(
+        8, 2,
+        {.dim_feedforward = 16, .activation = "gelu", .batch_first = true, .norm_first = true});
   });
   const auto attention = [&](const std::string& name, const AttentionOptions& o) {
     manual_seed(0);
@@ -182,12 +189,15 @@ TEST_F(Layers, Attention) {
   attention("mha_extra", {.add_bias_kv = true, .add_zero_attn = true});
   attention("mha_dropout", {.dropout = 0.4});
   manual_seed(0);
-  Transformer layer({.d_model = 8, .nhead = 2, .num_encoder_layers = 2, .num_decoder_layers = 2,
+  Transformer layer({.d_model = 8,
+                     .nhead = 2,
+                     .num_encoder_layers = 2,
+                     .num_decoder_layers = 2,
                      .dim_feedforward = 16});
   const Tensor src = randn({4, 2, 8}, {.requires_grad = true}),
                tgt = randn({3, 2, 8}, {.requires_grad = true});
-  expect("transformer", layer,
-         layer(src, tgt, {}, Transformer::generate_square_subsequent_mask(3)), {src, tgt});
+  expect("transformer", layer, layer(src, tgt, {}, Transformer::generate_square_subsequent_mask(3)),
+         {src, tgt});
 }
 
 }  // namespace

@@ -37,9 +37,9 @@ TEST_F(Modules, ListWhatWasRegisteredInOrder) {
   EXPECT_EQ(names(net.named_parameters()),
             (std::vector<std::string>{"scale", "fc1.weight", "fc1.bias", "bn.weight", "bn.bias",
                                       "fc2.weight"}));
-  EXPECT_EQ(names(net.named_buffers()),
-            (std::vector<std::string>{"bn.running_mean", "bn.running_var",
-                                      "bn.num_batches_tracked"}));
+  EXPECT_EQ(
+      names(net.named_buffers()),
+      (std::vector<std::string>{"bn.running_mean", "bn.running_var", "bn.num_batches_tracked"}));
   EXPECT_EQ(net.named_modules().size(), 4u);
   EXPECT_EQ(net.fc1.path(), "fc1");
   std::vector<std::string> order;
@@ -130,8 +130,8 @@ TEST_F(Modules, ChangeDtypeKeepingParametersTheSame) {
 TEST_F(Modules, RunHooks) {
   Linear layer(2, 2);
   std::vector<std::string> order;
-  const HookHandle before = layer.register_forward_pre_hook(
-      [&](Module&, const Tensors& args) -> std::optional<Tensors> {
+  const HookHandle before =
+      layer.register_forward_pre_hook([&](Module&, const Tensors& args) -> std::optional<Tensors> {
         order.push_back("before");
         return Tensors{args[0] * 2};
       });
@@ -140,12 +140,12 @@ TEST_F(Modules, RunHooks) {
         order.push_back("after");
         return Tensors{out[0] + 1};
       });
-  layer.register_full_backward_hook([&](Module&, const Tensors& in,
-                                        const Tensors& out) -> std::optional<Tensors> {
-    order.push_back("backward");
-    EXPECT_EQ(out[0].shape(), in[0].shape());
-    return Tensors{in[0] * 0};
-  });
+  layer.register_full_backward_hook(
+      [&](Module&, const Tensors& in, const Tensors& out) -> std::optional<Tensors> {
+        order.push_back("backward");
+        EXPECT_EQ(out[0].shape(), in[0].shape());
+        return Tensors{in[0] * 0};
+      });
   const Tensor x = ones({1, 2}, {.requires_grad = true});
   const Tensor y = layer(x);
   EXPECT_TRUE(y.allclose(functional::linear(x * 2, layer.weight, layer.bias) + 1));
@@ -185,8 +185,9 @@ TEST_F(Modules, PrintAsPyTorchDoes) {
   EXPECT_EQ(Dropout().repr(), "Dropout(p=0.5, inplace=False)");
   EXPECT_EQ(ReLU(true).repr(), "ReLU(inplace=True)");
   EXPECT_EQ(MSELoss().repr(), "MSELoss()");
-  EXPECT_EQ((Sequential{Linear(3, 2), ReLU()}).repr(),
-            "Sequential(\n  (0): Linear(in_features=3, out_features=2, bias=True)\n  (1): ReLU()\n)");
+  EXPECT_EQ(
+      (Sequential{Linear(3, 2), ReLU()}).repr(),
+      "Sequential(\n  (0): Linear(in_features=3, out_features=2, bias=True)\n  (1): ReLU()\n)");
   EXPECT_EQ((ModuleList{ReLU(), ReLU()}).repr(), "ModuleList(\n  (0-1): 2 x ReLU()\n)");
 }
 
@@ -206,8 +207,8 @@ TEST_F(Modules, ContainersBehaveLikeLists) {
 TEST_F(Modules, StartWithPyTorchsValues) {
   manual_seed(0);
   const Linear linear(3, 2);
-  expect_near(linear.weight,
-              {-.00432252, .30971584, -.47518533, -.42489460, -.22236897, .15482073}, 5e-9);
+  expect_near(linear.weight, {-.00432252, .30971584, -.47518533, -.42489460, -.22236897, .15482073},
+              5e-9);
   expect_near(linear.bias, {-.01143914, .45777494}, 5e-9);
   manual_seed(0);
   expect_near(Conv2d(1, 1, 2).weight, {-.00374341, .26822180, -.41152257, -.36796951}, 2e-8);
@@ -223,14 +224,14 @@ TEST_F(Modules, StartWithPyTorchsValues) {
 TEST_F(Modules, RecurrentLayersAgreeWithPyTorch) {
   const Tensor x = arange(6, {.dtype = float32}).view(3, 1, 2) / 10.0;
   manual_seed(0);
-  expect_near(LSTM(2, 2)(x).output, {-.19026873, .04952681, -.24512480, .01338900, -.24792317,
-                                     -.00981562}, 2e-7);
+  expect_near(LSTM(2, 2)(x).output,
+              {-.19026873, .04952681, -.24512480, .01338900, -.24792317, -.00981562}, 2e-7);
   manual_seed(0);
-  expect_near(GRU(2, 2)(x).output, {-.25123331, -.39746082, -.46700406, -.56036800, -.61343908,
-                                    -.63541532}, 2e-7);
+  expect_near(GRU(2, 2)(x).output,
+              {-.25123331, -.39746082, -.46700406, -.56036800, -.61343908, -.63541532}, 2e-7);
   manual_seed(0);
-  expect_near(RNN(2, 2)(x).output, {-.23409370, -.00392210, -.10036074, -.21967545, -.10286068,
-                                    -.51287711}, 2e-7);
+  expect_near(RNN(2, 2)(x).output,
+              {-.23409370, -.00392210, -.10036074, -.21967545, -.10286068, -.51287711}, 2e-7);
 }
 
 TEST_F(Modules, PackedSequencesRunLikeEachAlone) {

@@ -166,7 +166,10 @@ TEST_F(Optimizers, AgreeWithPyTorchAfterTwentySteps) {
     const std::vector<std::string> expected = split(c[2], ' ');
     size_t i = 0;
     // NAdam and ASGD keep scalars in single precision; the line search decides by rounded values.
-    const double limit = c[0] == "NAdam" || c[0] == "ASGD" ? 1e-7 : search ? 1e-8 : lbfgs ? 1e-9 : 1e-12;
+    const double limit = c[0] == "NAdam" || c[0] == "ASGD" ? 1e-7
+                         : search                          ? 1e-8
+                         : lbfgs                           ? 1e-9
+                                                           : 1e-12;
     for (const Tensor& p : params)
       for (const double v : p.to_vector<double>()) {
         const double e = std::stod(expected[i++]);
@@ -204,7 +207,8 @@ TEST_F(Optimizers, ResumeFromTheirState) {
 }
 
 TEST_F(Optimizers, SkipParametersWithoutGradient) {
-  const Tensor a = nn::ones({2}, {.requires_grad = true}), b = nn::ones({2}, {.requires_grad = true});
+  const Tensor a = nn::ones({2}, {.requires_grad = true}),
+               b = nn::ones({2}, {.requires_grad = true});
   SGD sgd(Tensors{a, b}, {.lr = 0.5, .weight_decay = 1});
   a.sum().backward();
   sgd.step();
@@ -216,7 +220,8 @@ TEST_F(Optimizers, SkipParametersWithoutGradient) {
 }
 
 TEST_F(Optimizers, HaveGroupsWithSettingsOfTheirOwn) {
-  const Tensor a = nn::ones({1}, {.requires_grad = true}), b = nn::ones({1}, {.requires_grad = true});
+  const Tensor a = nn::ones({1}, {.requires_grad = true}),
+               b = nn::ones({1}, {.requires_grad = true});
   SGD sgd(std::vector<GroupSpec>{{{a}}, {{b}, {{"lr", 0.25}}}}, {.lr = 1});
   (a.sum() + b.sum()).backward();
   sgd.step();

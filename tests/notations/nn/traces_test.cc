@@ -69,15 +69,15 @@ TEST_F(Traces, TwoLayerNetWithSGDAndAdam) {
   const TorchGenerator here = random::default_generator();
   auto a = Sequential{Linear(1000, 100), ReLU(), Linear(100, 10)};
   optim::SGD sgd(a.parameters(), {.lr = 1e-4});
-  follow_two_layers(sgd, a, x, y,
-                    {{0, 628.283936}, {1, 584.959229}, {10, 345.386536}, {50, 36.525295},
-                     {100, 3.428789}});
+  follow_two_layers(
+      sgd, a, x, y,
+      {{0, 628.283936}, {1, 584.959229}, {10, 345.386536}, {50, 36.525295}, {100, 3.428789}});
   random::default_generator() = here;
   auto b = Sequential{Linear(1000, 100), ReLU(), Linear(100, 10)};
   optim::Adam adam(b.parameters(), {.lr = 1e-4});
-  follow_two_layers(adam, b, x, y,
-                    {{0, 628.283936}, {1, 612.487427}, {10, 487.932922}, {50, 182.725204},
-                     {100, 41.635094}});
+  follow_two_layers(
+      adam, b, x, y,
+      {{0, 628.283936}, {1, 612.487427}, {10, 487.932922}, {50, 182.725204}, {100, 41.635094}});
 }
 
 struct MnistNet : Module {
@@ -120,18 +120,19 @@ void dcgan_weights(Module& m) {
 TEST_F(Traces, GenerativeAdversarialNet) {
   manual_seed(1);
   const auto up = [](int64_t in, int64_t out, int64_t stride, int64_t padding) {
-    return ConvTranspose2d({.in = in, .out = out, .kernel = 4, .stride = stride,
-                            .padding = padding, .bias = false});
+    return ConvTranspose2d(
+        {.in = in, .out = out, .kernel = 4, .stride = stride, .padding = padding, .bias = false});
   };
   const auto down = [](int64_t in, int64_t out, int64_t stride, int64_t padding) {
-    return Conv2d({.in = in, .out = out, .kernel = 4, .stride = stride, .padding = padding,
-                   .bias = false});
+    return Conv2d(
+        {.in = in, .out = out, .kernel = 4, .stride = stride, .padding = padding, .bias = false});
   };
-  auto g = Sequential{up(10, 16, 1, 0), BatchNorm2d(16), ReLU(true), up(16, 8, 2, 1),
-                      BatchNorm2d(8), ReLU(true), up(8, 3, 2, 1), Tanh()};
+  auto g = Sequential{up(10, 16, 1, 0), BatchNorm2d(16), ReLU(true),     up(16, 8, 2, 1),
+                      BatchNorm2d(8),   ReLU(true),      up(8, 3, 2, 1), Tanh()};
   g.apply(dcgan_weights);
-  auto d = Sequential{down(3, 8, 2, 1), LeakyReLU(0.2, true), down(8, 16, 2, 1), BatchNorm2d(16),
-                      LeakyReLU(0.2, true), down(16, 1, 1, 0), Sigmoid()};
+  auto d =
+      Sequential{down(3, 8, 2, 1),     LeakyReLU(0.2, true), down(8, 16, 2, 1), BatchNorm2d(16),
+                 LeakyReLU(0.2, true), down(16, 1, 1, 0),    Sigmoid()};
   d.apply(dcgan_weights);
   const Tensor real = rand({8, 3, 16, 16}) * 2 - 1;
   optim::Adam opt_d(d.parameters(), {.lr = 2e-3, .betas = {0.5, 0.999}});
@@ -179,8 +180,7 @@ TEST_F(Traces, LanguageModel) {
     h = {h.h.detach(), h.c.detach()};
     auto [o, next] = rnn(drop(emb(data)), h);
     h = next;
-    const Tensor loss =
-        nll_loss(log_softmax(dec(drop(o)).view({-1, 20}), 1), target.view({-1}));
+    const Tensor loss = nll_loss(log_softmax(dec(drop(o)).view({-1, 20}), 1), target.view({-1}));
     loss.backward();
     norm = utils::clip_grad_norm_(params, 0.25);
     NoGradGuard off;
@@ -192,8 +192,7 @@ TEST_F(Traces, LanguageModel) {
 
 TEST_F(Traces, Transformer) {
   manual_seed(1);
-  TransformerEncoder tr(
-      TransformerEncoderLayer(16, 2, {.dim_feedforward = 32, .dropout = 0.1}), 2);
+  TransformerEncoder tr(TransformerEncoderLayer(16, 2, {.dim_feedforward = 32, .dropout = 0.1}), 2);
   const Tensor x = randn({5, 3, 16});
   optim::AdamW opt(tr.parameters(), {.lr = 1e-2});
   const Tensor mask = Transformer::generate_square_subsequent_mask(5);

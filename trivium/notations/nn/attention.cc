@@ -171,10 +171,9 @@ AttentionResult MultiheadAttention::attend(Tensor q, Tensor k, Tensor v,
   } else {
     mixed = F::scaled_dot_product_attention(q, k, v, added, dropout);
   }
-  const Tensor joined =
-      mixed.permute({2, 0, 1, 3}).reshape({steps * batch, options.embed_dim});
-  out.output = F::linear(joined, out_proj.weight, out_proj.bias)
-                   .reshape({steps, batch, options.embed_dim});
+  const Tensor joined = mixed.permute({2, 0, 1, 3}).reshape({steps * batch, options.embed_dim});
+  out.output =
+      F::linear(joined, out_proj.weight, out_proj.bias).reshape({steps, batch, options.embed_dim});
   return out;
 }
 
@@ -204,6 +203,13 @@ Tensor activated(const std::string& name, const Tensor& x) {
   if (name == "relu") return x.relu();
   if (name == "gelu") return F::gelu(x);
   user_error("Transformer: activation must be relu or gelu, received '{}'", name);
+}
+
+/// Dropout of an attention's output. Its mask is drawn in the order in which attention computes,
+/// time first, whatever the layout the caller sees.
+Tensor dropped(Dropout& dropout, const Tensor& attended, bool batch_first) {
+  if (!batch_first || attended.dim() != 3) return dropout(attended);
+  return dropout(attended.transpose(0, 1)).transpose(0, 1);
 }
 
 /// Constructs a second layer without moving the sequence of random numbers, and copies the values.
@@ -237,12 +243,11 @@ TransformerEncoderLayer::TransformerEncoderLayer(int64_t d_model, int64_t nhead,
 Tensor TransformerEncoderLayer::operator()(const Tensor& src, const Tensor& src_mask,
                                            const Tensor& src_key_padding_mask, bool is_causal) {
   const auto attend = [&](const Tensor& x) {
-    return dropout1(self_attn(x, x, x,
-                              {.key_padding_mask = src_key_padding_mask,
+    const AttentionMasks masks{.key_padding_mask = src_key_padding_mask,
                                .attn_mask = src_mask,
                                .is_causal = is_causal,
-                               .need_weights = false})
-                        .output);
+                               .need_weights = false};
+    return dropped(dropout1, self_attn(x, x, x, masks).output, options.batch_first);
   };
   const auto feed_forward = [&](const Tensor& x) {
     return dropout2(linear2(dropout(activated(options.activation, linear1(x)))));
@@ -283,18 +288,15 @@ Tensor TransformerDecoderLayer::operator()(const Tensor& tgt, const Tensor& memo
                                            const Tensor& tgt_key_padding_mask,
                                            const Tensor& memory_key_padding_mask) {
   const auto attend = [&](const Tensor& x) {
-    return dropout1(self_attn(x, x, x,
-                              {.key_padding_mask = tgt_key_padding_mask,
-                               .attn_mask = tgt_mask,
-                               .need_weights = false})
-                        .output);
+    const AttentionMasks masks{
+        .key_padding_mask = tgt_key_padding_mask, .attn_mask = tgt_mask, .need_weights = false};
+    return dropped(dropout1, self_attn(x, x, x, masks).output, options.batch_first);
   };
   const auto look_back = [&](const Tensor& x, const Tensor& seen) {
-    return dropout2(multihead_attn(x, seen, seen,
-                                   {.key_padding_mask = memory_key_padding_mask,
-                                    .attn_mask = memory_mask,
-                                    .need_weights = false})
-                        .output);
+    const AttentionMasks masks{.key_padding_mask = memory_key_padding_mask,
+                               .attn_mask = memory_mask,
+                               .need_weights = false};
+    return dropped(dropout2, multihead_attn(x, seen, seen, masks).output, options.batch_first);
   };
   const auto feed_forward = [&](const Tensor& x) {
     return dropout3(linear2(dropout(activated(options.activation, linear1(x)))));

@@ -72,7 +72,8 @@ void truncate_by_rejecting(const Tensor& t, double mean, double std, double a, d
     any = false;
     for (size_t i = 0; i < values.size(); ++i) {
       if (!pending[i]) continue;
-      const double from_mode = (mode - mean) * (mode - mean), from_x = (x[i] - mean) * (x[i] - mean);
+      const double from_mode = (mode - mean) * (mode - mean),
+                   from_x = (x[i] - mean) * (x[i] - mean);
       values[i] = x[i];
       pending[i] = std::log(u[i]) > (from_mode - from_x) / (2 * std * std);
       any = any || pending[i];
@@ -259,8 +260,7 @@ const Tensor& sparse_(const Tensor& t, double sparsity, double std, Generator rn
   std::vector<double> values = host(t);
   for (int64_t c = 0; c < columns; ++c) {
     const Array order = randperm(rows, {}, rng).array();
-    for (int64_t i = 0; i < zeros; ++i)
-      values[static_cast<int64_t>(order.at(i)) * columns + c] = 0;
+    for (int64_t i = 0; i < zeros; ++i) values[static_cast<int64_t>(order.at(i)) * columns + c] = 0;
   }
   put(t, values);
   return t;

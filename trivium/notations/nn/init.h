@@ -42,7 +42,6 @@ const Tensor& trunc_normal_(const Tensor& t, double mean = 0, double std = 1, do
 /// Rows (or columns) orthonormal, times gain.
 const Tensor& orthogonal_(const Tensor& t, double gain = 1, Generator rng = nullptr);
 /// N(0, std) with this share of each column zero; t has 2 axes.
-const Tensor& sparse_(const Tensor& t, double sparsity, double std = 0.01,
-                      Generator rng = nullptr);
+const Tensor& sparse_(const Tensor& t, double sparsity, double std = 0.01, Generator rng = nullptr);
 
 }  // namespace trivium::nn::init

@@ -111,7 +111,8 @@ void LRScheduler::load_state_dict(const SchedulerState& state) {
 
 StepLR::StepLR(Optimizer& optimizer, int64_t step_size, double gamma, int64_t last_epoch)
     : LRScheduler(optimizer, last_epoch), step_size_(step_size), gamma_(gamma) {
-  if (step_size < 1) raise<ValueError>("StepLR: step_size must be positive, received {}", step_size);
+  if (step_size < 1)
+    raise<ValueError>("StepLR: step_size must be positive, received {}", step_size);
   begin();
 }
 
@@ -308,7 +309,8 @@ void CosineAnnealingWarmRestarts::step() {
 
 void CosineAnnealingWarmRestarts::step(double epoch) {
   if (epoch < 0)
-    raise<ValueError>("CosineAnnealingWarmRestarts: epoch must not be negative, received {}", epoch);
+    raise<ValueError>("CosineAnnealingWarmRestarts: epoch must not be negative, received {}",
+                      epoch);
   const auto first = static_cast<double>(t_0_), growth = static_cast<double>(t_mult_);
   if (epoch < first) {
     t_i_ = t_0_;
@@ -316,8 +318,8 @@ void CosineAnnealingWarmRestarts::step(double epoch) {
   } else if (t_mult_ == 1) {
     t_cur_ = std::fmod(epoch, first);
   } else {
-    const auto n = static_cast<int64_t>(std::log(epoch / first * (growth - 1) + 1) /
-                                        std::log(growth));
+    const auto n =
+        static_cast<int64_t>(std::log(epoch / first * (growth - 1) + 1) / std::log(growth));
     const double grown = std::pow(growth, static_cast<double>(n));
     t_cur_ = epoch - first * (grown - 1) / (growth - 1);
     t_i_ = static_cast<int64_t>(first * grown);
@@ -329,8 +331,8 @@ void CosineAnnealingWarmRestarts::step(double epoch) {
 std::vector<double> CosineAnnealingWarmRestarts::get_lr() {
   std::vector<double> out;
   for (const double base : base_lrs_)
-    out.push_back(eta_min_ + (base - eta_min_) *
-                                 (1 + std::cos(kPi * t_cur_ / static_cast<double>(t_i_))) / 2);
+    out.push_back(eta_min_ +
+                  (base - eta_min_) * (1 + std::cos(kPi * t_cur_ / static_cast<double>(t_i_))) / 2);
   return out;
 }
 

@@ -1,5 +1,5 @@
-// Learning-rate schedules. A schedule edits group["lr"] of its optimizer: once when it is made, then
-// at every step(). Most of them scale the rate that is there, so changes by hand persist.
+// Learning-rate schedules. A schedule edits group["lr"] of its optimizer: once when it is made,
+// then at every step(). Most of them scale the rate that is there, so changes by hand persist.
 #pragma once
 
 #include <functional>
@@ -15,8 +15,8 @@
 namespace trivium::optim::lr_scheduler {
 
 /// The attributes of a schedule by PyTorch's names.
-using FieldValue = std::variant<bool, int64_t, double, std::string, std::vector<double>,
-                                std::vector<int64_t>>;
+using FieldValue =
+    std::variant<bool, int64_t, double, std::string, std::vector<double>, std::vector<int64_t>>;
 using SchedulerState = std::vector<std::pair<std::string, FieldValue>>;
 
 class LRScheduler {

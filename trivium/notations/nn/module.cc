@@ -128,8 +128,7 @@ Tensors Module::with_backward_hooks(const Tensors& args,
       seen->grad_input[i] = g;
       if (--seen->waiting > 0) return Tensor();
       for (const auto& hook : self.state_->hooks.backward)
-        if (std::optional<Tensors> changed =
-                hook.second(self, seen->grad_input, seen->grad_output))
+        if (std::optional<Tensors> changed = hook.second(self, seen->grad_input, seen->grad_output))
           seen->grad_input = *changed;
       return seen->grad_input[i];
     });
@@ -170,8 +169,7 @@ Tensor& Module::buffer(const std::string& name, const Tensor& value, bool persis
 void Module::register_module(const std::string& name, ModulePtr module) {
   require_new_name(*state_, name, type_name());
   if (module->state_ == state_) user_error("{}: a module can not be its own child", type_name());
-  for (Module* below : module->modules())
-    below->state_->path = joined(name, below->state_->path);
+  for (Module* below : module->modules()) below->state_->path = joined(name, below->state_->path);
   state_->children.emplace_back(name, std::move(module));
 }
 

@@ -71,9 +71,10 @@ std::string remedy_for_prefix(const StateDict& state) {
     bool all = !state.empty();
     for (const NamedTensor& e : state) all = all && e.first.rfind(prefix, 0) == 0;
     if (all)
-      return fmt::format("\n  every name starts with '{}': the model was saved wrapped; remove "
-                         "the prefix from the names",
-                         prefix);
+      return fmt::format(
+          "\n  every name starts with '{}': the model was saved wrapped; remove "
+          "the prefix from the names",
+          prefix);
   }
   return "";
 }
@@ -89,15 +90,14 @@ std::string listing(const char* title, const std::vector<std::string>& names) {
 
 StateDict Module::state_dict(const std::string& prefix) const {
   StateDict out;
-  const std::function<void(const Module&, const std::string&)> walk =
-      [&](const Module& m, const std::string& at) {
-        out.versions[at] = m.state_version();
-        for (const Kind kind : {Kind::parameter, Kind::buffer})
-          for (const ModuleState::Entry& e : m.state_->entries)
-            if (e.kind == kind && e.tensor.defined())
-              out.set(joined(at, e.name), e.tensor.detach());
-        for (const auto& child : m.state_->children) walk(*child.second, joined(at, child.first));
-      };
+  const std::function<void(const Module&, const std::string&)> walk = [&](const Module& m,
+                                                                          const std::string& at) {
+    out.versions[at] = m.state_version();
+    for (const Kind kind : {Kind::parameter, Kind::buffer})
+      for (const ModuleState::Entry& e : m.state_->entries)
+        if (e.kind == kind && e.tensor.defined()) out.set(joined(at, e.name), e.tensor.detach());
+    for (const auto& child : m.state_->children) walk(*child.second, joined(at, child.first));
+  };
   walk(*this, prefix);
   return out;
 }

@@ -54,9 +54,9 @@ Hardshrink::Hardshrink(double lambd)
 }
 Tanhshrink::Tanhshrink() : FunctionModule("", [](const Tensor& x) { return F::tanhshrink(x); }) {}
 Hardtanh::Hardtanh(double low, double high, bool inplace)
-    : FunctionModule("min_val=" + python_text(low) + ", max_val=" + python_text(high) +
-                         and_in_place(inplace),
-                     [=](const Tensor& x) { return F::hardtanh(x, low, high, inplace); }) {}
+    : FunctionModule(
+          "min_val=" + python_text(low) + ", max_val=" + python_text(high) + and_in_place(inplace),
+          [=](const Tensor& x) { return F::hardtanh(x, low, high, inplace); }) {}
 Hardsigmoid::Hardsigmoid(bool inplace)
     : FunctionModule("", [=](const Tensor& x) { return F::hardsigmoid(x, inplace); }) {}
 Hardswish::Hardswish(bool inplace)
@@ -67,8 +67,8 @@ Threshold::Threshold(double threshold, double value, bool inplace)
                          and_in_place(inplace),
                      [=](const Tensor& x) { return F::threshold(x, threshold, value, inplace); }) {}
 GLU::GLU(int64_t dim)
-    : FunctionModule("dim=" + std::to_string(dim), [=](const Tensor& x) { return F::glu(x, dim); }) {
-}
+    : FunctionModule("dim=" + std::to_string(dim),
+                     [=](const Tensor& x) { return F::glu(x, dim); }) {}
 Softmax::Softmax(std::optional<int64_t> dim)
     : FunctionModule(of_dim(dim), [=](const Tensor& x) { return F::softmax(x, dim); }) {}
 LogSoftmax::LogSoftmax(std::optional<int64_t> dim)

@@ -123,21 +123,25 @@ std::string parameter_lines(const std::string& type, const std::list<ModuleState
     std::string size;
     for (int64_t i = 0; i < e.tensor.dim(); ++i)
       size += (i ? "x" : "") + std::to_string(e.tensor.size(i));
-    body += fmt::format("\n    ({}): Parameter containing: [torch.{} of size {}]", e.name,
-                        e.tensor.dtype() == DType::f32 ? "float32" : name_of(e.tensor.dtype()),
-                        size);
+    body +=
+        fmt::format("\n    ({}): Parameter containing: [torch.{} of size {}]", e.name,
+                    e.tensor.dtype() == DType::f32 ? "float32" : name_of(e.tensor.dtype()), size);
   }
   return type + "(" + body + (body.empty() ? "" : "\n") + ")";
 }
 
 }  // namespace
 
-std::string ParameterList::repr() const { return parameter_lines("ParameterList", state_->entries); }
+std::string ParameterList::repr() const {
+  return parameter_lines("ParameterList", state_->entries);
+}
 
 ParameterDict::ParameterDict(std::initializer_list<std::pair<std::string, Tensor>> values) {
   for (const auto& [name, t] : values) parameter(name, t);
 }
 
-std::string ParameterDict::repr() const { return parameter_lines("ParameterDict", state_->entries); }
+std::string ParameterDict::repr() const {
+  return parameter_lines("ParameterDict", state_->entries);
+}
 
 }  // namespace trivium::nn

@@ -56,8 +56,8 @@ class ModuleRow : public Module {
   int64_t position(int64_t index, int64_t limit) const;
 };
 
-/// With braces, Sequential{Linear(4, 8), ReLU(), Linear(8, 2)}, the layers draw their weights in the
-/// order written; arguments between parentheses are evaluated in the compiler's order.
+/// With braces, Sequential{Linear(4, 8), ReLU(), Linear(8, 2)}, the layers draw their weights in
+/// the order written; arguments between parentheses are evaluated in the compiler's order.
 class Sequential : public ModuleRow {
  public:
   Sequential() = default;

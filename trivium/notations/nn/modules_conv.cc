@@ -201,8 +201,7 @@ Tensor Unfold::forward(const Tensor& x) {
 std::string Unfold::extra_repr() const { return unfold_text(options); }
 
 Tensor Fold::forward(const Tensor& x) {
-  return F::fold(x, output_size, options.kernel, options.dilation, options.padding,
-                 options.stride);
+  return F::fold(x, output_size, options.kernel, options.dilation, options.padding, options.stride);
 }
 
 std::string Fold::extra_repr() const {

@@ -72,8 +72,7 @@ EmbeddingOptions sized(EmbeddingOptions o, int64_t num, int64_t dim) {
 }  // namespace
 
 Embedding::Embedding(const EmbeddingOptions& o)
-    : options(checked(o)),
-      weight(parameter("weight", empty({o.num, o.dim}, {.dtype = o.dtype}))) {
+    : options(checked(o)), weight(parameter("weight", empty({o.num, o.dim}, {.dtype = o.dtype}))) {
   init::normal_(weight);
   NoGradGuard no_grad;
   if (options.padding_idx) weight.select(0, *options.padding_idx).fill_(0);

@@ -14,9 +14,7 @@ Tensor filled(bool wanted, const Dims& sizes, double value, std::optional<DType>
   return value == 0 ? zeros(sizes, {.dtype = dtype}) : ones(sizes, {.dtype = dtype});
 }
 
-Tensor counter(bool wanted) {
-  return wanted ? zeros(Dims{}, {.dtype = DType::i64}) : Tensor();
-}
+Tensor counter(bool wanted) { return wanted ? zeros(Dims{}, {.dtype = DType::i64}) : Tensor(); }
 
 bool counter_of_old(const std::string& name, std::optional<int64_t> version) {
   return name == "num_batches_tracked" && version.value_or(0) < 2;
@@ -94,10 +92,9 @@ Tensor InstanceNormNd::forward(const Tensor& x) {
   if (options.affine && batch.size(1) != channels)
     raise<ValueError>("{}: expected {} channels, received {}", type_name(), channels,
                       x.shape().text());
-  const Tensor y =
-      F::instance_norm(batch, running_mean, running_var, weight, bias,
-                       is_training() || !options.track_running_stats, options.momentum,
-                       options.eps);
+  const Tensor y = F::instance_norm(batch, running_mean, running_var, weight, bias,
+                                    is_training() || !options.track_running_stats, options.momentum,
+                                    options.eps);
   return single ? y.squeeze(0) : y;
 }
 

@@ -82,9 +82,7 @@ class InstanceNorm : public InstanceNormNd {
  public:
   explicit InstanceNorm(int64_t channels, const InstanceNormOptions& options = {})
       : InstanceNormNd(spatial_, channels, options) {}
-  std::string type_name() const override {
-    return "InstanceNorm" + std::to_string(spatial_) + "d";
-  }
+  std::string type_name() const override { return "InstanceNorm" + std::to_string(spatial_) + "d"; }
 };
 using BatchNorm1d = BatchNorm<1>;
 using BatchNorm2d = BatchNorm<2>;

@@ -63,13 +63,10 @@ ChannelShuffle::ChannelShuffle(int64_t groups)
     : FunctionModule("groups=" + std::to_string(groups),
                      [groups](const Tensor& x) { return F::channel_shuffle(x, groups); }) {}
 
-PadNd::PadNd(int spatial, const Dims& padding, const std::string& mode,
-             std::optional<double> value)
-    : FunctionModule(
-          (value ? "padding=" : "") + python_text(all_sides(padding, spatial)) +
-              (value ? ", value=" + python_text(*value) : ""),
-          [sides = all_sides(padding, spatial), mode, fill = value.value_or(0)](const Tensor& x) {
-            return F::pad(x, sides, mode, fill);
-          }) {}
+PadNd::PadNd(int spatial, const Dims& padding, const std::string& mode, std::optional<double> value)
+    : FunctionModule((value ? "padding=" : "") + python_text(all_sides(padding, spatial)) +
+                         (value ? ", value=" + python_text(*value) : ""),
+                     [sides = all_sides(padding, spatial), mode, fill = value.value_or(0)](
+                         const Tensor& x) { return F::pad(x, sides, mode, fill); }) {}
 
 }  // namespace trivium::nn

@@ -180,8 +180,8 @@ OptimizerState Optimizer::state_dict() const {
       if (at != states_.end()) {
         auto& entries = out.state[next];
         if (has_step())
-          entries.emplace_back("step", nn::tensor(static_cast<double>(at->second.step),
-                                                  {.dtype = DType::f32}));
+          entries.emplace_back(
+              "step", nn::tensor(static_cast<double>(at->second.step), {.dtype = DType::f32}));
         for (size_t i = 0; i < at->second.numbers.size(); ++i)
           entries.emplace_back(numbers[i],
                                nn::tensor(at->second.numbers[i], {.dtype = DType::f32}));

@@ -65,8 +65,8 @@ void Adam::update(const ParamGroup& group, const Tensor& param, Tensor g, ParamS
     s.tensors[2].assign(s.tensors[2].maximum(v));
     variance = s.tensors[2];
   }
-  const Tensor scale = variance.sqrt() / number(kRoot, std::sqrt(second), p) +
-                       number(kEps, group.number("eps"), p);
+  const Tensor scale =
+      variance.sqrt() / number(kRoot, std::sqrt(second), p) + number(kEps, group.number("eps"), p);
   Tensor(param).assign(p + number(kLr, -(lr / first), p) * m / scale);
 }
 
@@ -89,8 +89,8 @@ void Adamax::update(const ParamGroup& group, const Tensor& p, Tensor g, ParamSta
   Tensor &m = s.tensors[0], &largest = s.tensors[1];
   const Tensor w = number(kBeta1, b1 > 0.5 ? 1 - b1 : b1, p);
   m.assign(mixed(m, g, 1 - b1, w, w));
-  largest.assign((largest * number(kBeta2, b2, p))
-                     .maximum(g.abs() + number(kEps, group.number("eps"), p)));
+  largest.assign(
+      (largest * number(kBeta2, b2, p)).maximum(g.abs() + number(kEps, group.number("eps"), p)));
   const double lr = group.number("lr") / (1 - std::pow(b1, static_cast<double>(s.step)));
   Tensor(p).assign(p + number(kLr, -lr, p) * m / largest);
 }
@@ -131,8 +131,8 @@ void NAdam::update(const ParamGroup& group, const Tensor& param, Tensor g, Param
   const Tensor w = number(kBeta1, b1 > 0.5 ? 1 - b1 : b1, p);
   m.assign(mixed(m, g, 1 - b1, w, w));
   v.assign(v * number(kBeta2, b2, p) + number(kFresh2, 1 - b2, p) * g * g);
-  const Tensor scale = (v / number(kRoot, 1 - std::pow(b2, t), p)).sqrt() +
-                       number(kEps, group.number("eps"), p);
+  const Tensor scale =
+      (v / number(kRoot, 1 - std::pow(b2, t), p)).sqrt() + number(kEps, group.number("eps"), p);
   const double first = -lr * (1 - mu) / (1 - product);
   const double second = -lr * mu_next / (1 - product * mu_next);
   Tensor(param).assign(p + number(kLr, first, p) * g / scale +
@@ -172,8 +172,8 @@ void RAdam::update(const ParamGroup& group, const Tensor& param, Tensor g, Param
   const double rho = limit - 2 * t * std::pow(b2, t) / second;
   Tensor moved = m / number(kRoot, first, p) * number(kLr, lr, p);
   if (rho > 5) {
-    const double rectified = std::sqrt((rho - 4) * (rho - 2) * limit /
-                                       ((limit - 4) * (limit - 2) * rho));
+    const double rectified =
+        std::sqrt((rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho));
     const Tensor scale = v.sqrt() + number(kEps, group.number("eps"), p);
     moved = moved * (number(kSecondLr, std::sqrt(second), p) / scale) *
             number(kSecondLr + 1, rectified, p);

@@ -11,14 +11,13 @@ namespace trivium::optim {
 using nn::NoGradGuard;
 
 LBFGS::LBFGS(const ParamsArg& params, const LBFGSOptions& o)
-    : Optimizer(params,
-                {{"lr", o.lr},
-                 {"max_iter", o.max_iter},
-                 {"max_eval", o.max_eval.value_or(o.max_iter * 5 / 4)},
-                 {"tolerance_grad", o.tolerance_grad},
-                 {"tolerance_change", o.tolerance_change},
-                 {"history_size", o.history_size},
-                 {"line_search_fn", o.strong_wolfe ? OptionValue(true) : OptionValue()}}) {
+    : Optimizer(params, {{"lr", o.lr},
+                         {"max_iter", o.max_iter},
+                         {"max_eval", o.max_eval.value_or(o.max_iter * 5 / 4)},
+                         {"tolerance_grad", o.tolerance_grad},
+                         {"tolerance_change", o.tolerance_change},
+                         {"history_size", o.history_size},
+                         {"line_search_fn", o.strong_wolfe ? OptionValue(true) : OptionValue()}}) {
   if (param_groups().size() != 1)
     nn::raise<nn::ValueError>("LBFGS: expected one parameter group, received {}",
                               param_groups().size());
@@ -28,8 +27,8 @@ Tensor LBFGS::flat_grad() const {
   Tensors parts;
   for (const Tensor& p : params()) {
     const Tensor g = p.grad();
-    parts.push_back(g.defined() ? g.detach().reshape({-1}) : nn::zeros({p.numel()},
-                                                                       {.dtype = p.dtype()}));
+    parts.push_back(g.defined() ? g.detach().reshape({-1})
+                                : nn::zeros({p.numel()}, {.dtype = p.dtype()}));
   }
   return parts.size() == 1 ? parts[0].clone() : nn::cat(parts);
 }
@@ -213,8 +212,8 @@ LBFGS::Found LBFGS::line_search(const Closure& closure, double t, double loss, c
       break;
     }
     const double least = now.t + 0.01 * (now.t - before.t), most = now.t * 10;
-    const double next = cubic_minimum(before.t, before.loss, before.slope, now.t, now.loss,
-                                      now.slope, least, most);
+    const double next =
+        cubic_minimum(before.t, before.loss, before.slope, now.t, now.loss, now.slope, least, most);
     before = now;
     now = evaluate_at(closure, start, next);
     ++evaluations;
@@ -225,8 +224,8 @@ LBFGS::Found LBFGS::line_search(const Closure& closure, double t, double loss, c
   while (!done && steps < kMost) {
     if (std::abs(high.t - low.t) * d_norm < change) break;
     const double left = std::min(low.t, high.t), right = std::max(low.t, high.t);
-    double at = cubic_minimum(low.t, low.loss, low.slope, high.t, high.loss, high.slope, left,
-                              right);
+    double at =
+        cubic_minimum(low.t, low.loss, low.slope, high.t, high.loss, high.slope, left, right);
     const double margin = 0.1 * (right - left);
     if (std::min(right - at, at - left) < margin) {
       if (slow || at >= right || at <= left) {

@@ -80,8 +80,7 @@ Adagrad::Adagrad(const ParamsArg& params, const AdagradOptions& o)
                          {"fused", none()}}) {}
 
 void Adagrad::update(const ParamGroup& group, const Tensor& p, Tensor g, ParamState& s) {
-  if (s.fresh)
-    s.tensors = {nn::full_like(p.detach(), group.number("initial_accumulator_value"))};
+  if (s.fresh) s.tensors = {nn::full_like(p.detach(), group.number("initial_accumulator_value"))};
   ++s.step;
   const double decay = group.number("weight_decay");
   if (decay != 0) g = g + p * number(kDecay, decay, p);

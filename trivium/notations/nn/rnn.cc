@@ -198,10 +198,8 @@ Tensor RNNBase::run_tensor(const Tensor& x, const LSTMState& given, LSTMState& l
   const int64_t steps = by_time.size(0), batch = by_time.size(1);
   if (steps == 0) user_error("{}: expected at least one step, received none", type_name());
   last = initial_state(given, x, batch, batched);
-  const Tensor rows =
-      run_layers({by_time.reshape({steps * batch, options.input}),
-                  std::vector<int64_t>(steps, batch)},
-                 last);
+  const Tensor rows = run_layers(
+      {by_time.reshape({steps * batch, options.input}), std::vector<int64_t>(steps, batch)}, last);
   Tensor out = rows.reshape({steps, batch, output_width() * directions()});
   if (batched) return options.batch_first ? out.transpose(0, 1) : out;
   last.h = last.h.squeeze(1);
@@ -211,7 +209,8 @@ Tensor RNNBase::run_tensor(const Tensor& x, const LSTMState& given, LSTMState& l
 
 PackedSequence RNNBase::run_packed(const PackedSequence& x, const LSTMState& given,
                                    LSTMState& last) {
-  const LSTMState sorted{reordered(given.h, x.sorted_indices), reordered(given.c, x.sorted_indices)};
+  const LSTMState sorted{reordered(given.h, x.sorted_indices),
+                         reordered(given.c, x.sorted_indices)};
   last = initial_state(sorted, x.data, x.batch_sizes.front(), true);
   PackedSequence out = x;
   out.data = run_layers({x.data, x.batch_sizes}, last);

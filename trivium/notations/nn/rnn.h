@@ -1,5 +1,5 @@
-// Recurrent layers and cells, and the packed sequences they also take. Gates are stacked as i, f, g,
-// o (LSTM) and r, z, n (GRU); the reset gate acts after the hidden product.
+// Recurrent layers and cells, and the packed sequences they also take. Gates are stacked as i, f,
+// g, o (LSTM) and r, z, n (GRU); the reset gate acts after the hidden product.
 #pragma once
 
 #include <optional>

@@ -62,7 +62,8 @@ Tensor clip_grad_norm_(const Tensors& parameters, double max_norm, double norm_t
 
 void clip_grad_value_(const Tensors& parameters, double clip_value) {
   NoGradGuard no_grad;
-  for (const Tensor& g : gradients_of(parameters)) g.clamp_(Scalar(-clip_value), Scalar(clip_value));
+  for (const Tensor& g : gradients_of(parameters))
+    g.clamp_(Scalar(-clip_value), Scalar(clip_value));
 }
 
 Tensor parameters_to_vector(const Tensors& parameters) {
@@ -132,23 +133,22 @@ void spectral_norm(Module& module, const std::string& name, int64_t n_power_iter
   module.buffer(name + "_u", u);
   module.buffer(name + "_v", v);
   tensor_named(module, name) = weight;
-  module.register_forward_pre_hook(
-      [=](Module& m, const Tensors&) -> std::optional<Tensors> {
-        const Tensor& w = tensor_named(m, name + "_orig");
-        const Tensor rows = as_matrix(w);
-        Tensor left = tensor_named(m, name + "_u"), right = tensor_named(m, name + "_v");
-        if (m.is_training()) {
-          NoGradGuard off;
-          for (int64_t i = 0; i < n_power_iterations; ++i) {
-            right.assign(unit(rows.t().mv(left)));
-            left.assign(unit(rows.mv(right)));
-          }
-          left = left.clone();
-          right = right.clone();
-        }
-        tensor_named(m, name) = w / left.dot(rows.mv(right));
-        return std::nullopt;
-      });
+  module.register_forward_pre_hook([=](Module& m, const Tensors&) -> std::optional<Tensors> {
+    const Tensor& w = tensor_named(m, name + "_orig");
+    const Tensor rows = as_matrix(w);
+    Tensor left = tensor_named(m, name + "_u"), right = tensor_named(m, name + "_v");
+    if (m.is_training()) {
+      NoGradGuard off;
+      for (int64_t i = 0; i < n_power_iterations; ++i) {
+        right.assign(unit(rows.t().mv(left)));
+        left.assign(unit(rows.mv(right)));
+      }
+      left = left.clone();
+      right = right.clone();
+    }
+    tensor_named(m, name) = w / left.dot(rows.mv(right));
+    return std::nullopt;
+  });
 }
 
 }  // namespace trivium::nn::utils

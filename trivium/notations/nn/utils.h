@@ -7,9 +7,9 @@
 
 namespace trivium::nn::utils {
 
-/// Scales all gradients so that their joint norm is at most max_norm; returns the norm before. Not a
-/// look: the norm is computed with the step. norm_type may be infinity. UserError for a norm that is
-/// not finite when error_if_nonfinite.
+/// Scales all gradients so that their joint norm is at most max_norm; returns the norm before. Not
+/// a look: the norm is computed with the step. norm_type may be infinity. UserError for a norm that
+/// is not finite when error_if_nonfinite.
 Tensor clip_grad_norm_(const Tensors& parameters, double max_norm, double norm_type = 2,
                        bool error_if_nonfinite = false);
 /// The joint norm of tensors; 0 for none.
