@@ -235,8 +235,9 @@ TopK cummin(Value x, int axis) {
   return with_indices(record("cummin", {x}, {{"axis", axis_for(x, axis)}}));
 }
 
-Value matmul(Value a, Value b, bool transpose_a, bool transpose_b) {
-  return record("matmul", {a, b}, {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}});
+Value matmul(Value a, Value b, bool transpose_a, bool transpose_b, Value bias) {
+  return record_optional("matmul", {a, b, bias}, 1,
+                         {{"transpose_a", transpose_a}, {"transpose_b", transpose_b}});
 }
 
 Value conv(Value x, Value w, const ConvAttrs& a, Value bias) {

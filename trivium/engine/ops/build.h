@@ -96,8 +96,8 @@ TopK cummin(Value x, int axis);
 
 // ---- linear algebra
 /// a [.., m, k] x b [.., k, n] (after optional transposes of the last two axes); leading axes
-/// broadcast.
-Value matmul(Value a, Value b, bool transpose_a = false, bool transpose_b = false);
+/// broadcast. bias [n] is added to every row.
+Value matmul(Value a, Value b, bool transpose_a = false, bool transpose_b = false, Value bias = {});
 
 /// Convolution family. x [N, C, spatial…], w [O, C/groups, kernel…], optional bias [O]; any number
 /// of spatial axes; attributes one entry per spatial axis. Cross-correlation, zero padding.

@@ -34,7 +34,9 @@ void check_against_reference(const Graph& graph, const std::vector<Value>& fetch
     double largest = 0;
     for (double v : expected[f].data)
       if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
-    const double limit = fetches[f].dtype() == DType::f64 ? 1e-9 : 1e-3;
+    const DType dtype = fetches[f].dtype();
+    const bool half = dtype == DType::f16 || dtype == DType::bf16;
+    const double limit = dtype == DType::f64 ? 1e-9 : half ? 1e-2 : 1e-3;
     for (int64_t i = 0; i < results[f].count(); ++i) {
       const double got = results[f].at(i), want = expected[f].data[i];
       if (std::isnan(got) == std::isnan(want) && !(std::abs(got - want) > limit * (1 + largest)))

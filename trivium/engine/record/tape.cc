@@ -352,11 +352,38 @@ void Tape::run(Job& job) {
   }
 }
 
+void Tape::trace(Graph& graph, std::vector<Value>& values,
+                 const std::function<Value(int32_t)>& leaf_value) const {
+  values.assign(values_.size(), {});
+  for (const Leaf& leaf : leaves_) {
+    const Meta* m = values_[leaf.value].meta;
+    Value& v = values[leaf.value];
+    if (leaf.kind == LeafKind::constant) {
+      v = graph.constant(leaf.array);
+    } else if (leaf.kind == LeafKind::scalar) {
+      v = graph.scalar("number", m->dtype);
+    } else {
+      if (leaf_value) v = leaf_value(leaf.value);
+      if (!v.defined()) v = graph.input("leaf", m->shape, m->dtype);
+    }
+  }
+  std::vector<Value> operands;
+  int32_t scope = -1;
+  for (const NodeRecord& n : nodes_) {
+    operands.clear();
+    for (int32_t i = 0; i < n.operands; ++i)
+      operands.push_back(values[operands_[n.first_operand + i]]);
+    if (n.scope != scope) graph.set_scope(scope_name(scope = n.scope));
+    const Value v = graph.op(*n.call->op, operands, *n.call->attrs);
+    for (int32_t r = 0; r < n.results; ++r) values[n.first_value + r] = graph.output_of(v, r);
+  }
+}
+
 std::shared_ptr<Tape::Compiled> Tape::compile(const Job& job) {
   auto made = std::make_shared<Compiled>();
   made->key = job.key;
   Graph graph;
-  std::vector<Value> values(values_.size());
+  std::vector<Value> values;
   std::vector<int32_t> update_of(values_.size(), -1);  // per leaf value
   std::vector<CellRef> cells;
   for (size_t u = 0; u < job.updates.size(); ++u) {
@@ -370,29 +397,12 @@ std::shared_ptr<Tape::Compiled> Tape::compile(const Job& job) {
   std::vector<int32_t> input_leaf, scalar_leaf;
   for (size_t l = 0; l < leaves_.size(); ++l) {
     const Leaf& leaf = leaves_[l];
-    const Meta* m = values_[leaf.value].meta;
-    if (leaf.kind == LeafKind::constant) {
-      values[leaf.value] = graph.constant(leaf.array);
-    } else if (leaf.kind == LeafKind::scalar) {
-      values[leaf.value] = graph.scalar("number", m->dtype);
-      scalar_leaf.push_back(static_cast<int32_t>(l));
-    } else if (update_of[leaf.value] >= 0) {
-      values[leaf.value] = graph.read(cells[update_of[leaf.value]]);
-    } else {
-      values[leaf.value] = graph.input("leaf", m->shape, m->dtype);
+    if (leaf.kind == LeafKind::scalar) scalar_leaf.push_back(static_cast<int32_t>(l));
+    if (leaf.kind == LeafKind::array && update_of[leaf.value] < 0)
       input_leaf.push_back(static_cast<int32_t>(l));
-    }
   }
-  std::vector<Value> operands;
-  int32_t scope = -1;
-  for (const NodeRecord& n : nodes_) {
-    operands.clear();
-    for (int32_t i = 0; i < n.operands; ++i)
-      operands.push_back(values[operands_[n.first_operand + i]]);
-    if (n.scope != scope) graph.set_scope(scope_name(scope = n.scope));
-    const Value v = graph.op(*n.call->op, operands, *n.call->attrs);
-    for (int32_t r = 0; r < n.results; ++r) values[n.first_value + r] = graph.output_of(v, r);
-  }
+  trace(graph, values,
+        [&](int32_t v) { return update_of[v] >= 0 ? graph.read(cells[update_of[v]]) : Value{}; });
   std::vector<Value> fetches;
   for (int32_t r : job.results) fetches.push_back(values[r]);
   for (size_t u = 0; u < job.updates.size(); ++u)

@@ -3,6 +3,7 @@
 // tape into a plan (once for each structure) and runs it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -44,6 +45,11 @@ class Tape {
 
   /// Runs everything recorded. Afterwards every promise is kept or failed. Throws what failed.
   void submit();
+  /// What is recorded and not yet run, as a graph; `values` get the graph's Values of tape values
+  /// (undefined where the graph does not need them). Leaves become inputs and scalars in recording
+  /// order, updated ones Cells.
+  void trace(Graph& graph, std::vector<Value>& values,
+             const std::function<Value(int32_t leaf_value)>& leaf = {}) const;
   /// A thread other than the owner may do it too.
   static void submit_of(Tape* tape);
   int nodes() const { return static_cast<int>(nodes_.size()); }

@@ -400,4 +400,18 @@ Var number(double value, DType dtype) { return Var::of({Slot::number(value, dtyp
 
 void submit() { Tape::mine().submit(); }
 
+std::vector<Value> trace(Graph& graph, std::span<const Var> tensors) {
+  std::vector<int32_t> indices;
+  for (const Var& t : tensors) {
+    const Val v = val_of(t);
+    if (v.slot->tape != &Tape::mine())
+      user_error("trace: {} is not waiting to be run on this thread", t.meta()->text());
+    indices.push_back(v.slot->index);
+  }
+  std::vector<Value> all, result;
+  Tape::mine().trace(graph, all);
+  for (int32_t i : indices) result.push_back(all[i]);
+  return result;
+}
+
 }  // namespace trivium::record

@@ -159,6 +159,9 @@ Var number(double value, DType dtype);
 Var view(const Call* call, const Var& base);
 /// Runs what this thread has recorded, without waiting for a look.
 void submit();
+/// The Values of these tensors in a graph of what this thread has recorded and not yet run: for
+/// tests that compare notations and for people. UserError for one that is not waiting to be run.
+std::vector<Value> trace(Graph& graph, std::span<const Var> tensors);
 
 // ---- gradients
 /// Adds d(sum roots*seeds)/d(leaf) to the .grad of every leaf (of `inputs` only, when given). An

@@ -79,8 +79,8 @@ void put_scalar(double value, DType dtype, void* at) {
     case DType::bool_:
       *static_cast<bool*>(at) = value != 0;
       break;
-    default:
-      internal_error("scalar slot of dtype {}", name_of(dtype));
+    default:  // the rare ones convert as arrays do
+      Array(Shape{}, dtype, Buffer::wrap(at, sizeof(double), nullptr)).set(0, value);
   }
 }
 

@@ -11,8 +11,8 @@ void inner_product(LayerCtx& ctx) {
   ctx.require(p.num_output() > 0, "inner_product_param", "num_output must be at least 1");
   const int64_t n = p.num_output(), k = x.shape().count(axis), m = x.shape().count(0, axis);
   const Value w = ctx.weight(0, p.transpose() ? Shape{k, n} : Shape{n, k}, p.weight_filler());
-  Value y = ops::matmul(ops::reshape(x, Shape{m, k}), w, false, !p.transpose());
-  if (p.bias_term()) y = y + ctx.weight(1, Shape{n}, p.bias_filler());
+  const Value bias = p.bias_term() ? ctx.weight(1, Shape{n}, p.bias_filler()) : Value{};
+  const Value y = ops::matmul(ops::reshape(x, Shape{m, k}), w, false, !p.transpose(), bias);
   Shape shape;
   for (int i = 0; i < axis; ++i) shape.push_back(x.shape()[i]);
   shape.push_back(n);

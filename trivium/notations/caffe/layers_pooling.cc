@@ -52,6 +52,11 @@ ops::PoolAttrs window(const LayerCtx& ctx, const proto::PoolingParameter& p) {
     // A window larger than everything sees everything: the same numbers come from a smaller one.
     if (over > 0) a.kernel[i] = room;
   }
+  // Where windows tile the image there is nothing to round.
+  bool tiles = true;
+  for (int i = 0; i < 2; ++i)
+    tiles &= (shape[2 + i] + 2 * a.pads_begin[i] - a.kernel[i]) % a.strides[i] == 0;
+  if (tiles) a.ceil = false;
   return a;
 }
 

@@ -62,7 +62,9 @@ const Call* max_pool_call(const Pool& p) {
   static const OpDef& op = OpRegistry::instance().get("max_pool");
   return record::call_by_key(op, key_of(p, true), [](const OpDef&, std::span<const int64_t> k) {
     Attrs a = pool_attrs(k);
-    a.set("dilations", part(k, 3, (k.size() - 2) / 4));
+    const std::vector<int64_t> dilations = part(k, 3, (k.size() - 2) / 4);
+    if (std::any_of(dilations.begin(), dilations.end(), [](int64_t d) { return d != 1; }))
+      a.set("dilations", dilations);
     a.set("nan_wins", true);
     return a;
   });
