@@ -31,6 +31,12 @@ set(python_package ${PROJECT_BINARY_DIR}/python/trivium)
 set_target_properties(trivium_python PROPERTIES OUTPUT_NAME _C
                       LIBRARY_OUTPUT_DIRECTORY ${python_package})
 
+file(GLOB tf_python_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/python/src_tf/*.cc)
+nanobind_add_module(trivium_python_tf NB_STATIC NOMINSIZE ${tf_python_sources})
+target_link_libraries(trivium_python_tf PRIVATE trivium_tf)
+set_target_properties(trivium_python_tf PROPERTIES OUTPUT_NAME _tf
+                      LIBRARY_OUTPUT_DIRECTORY ${python_package})
+
 # The package's own files are linked, not copied: an edit is seen at once.
 file(MAKE_DIRECTORY ${python_package})
 file(GLOB package_entries RELATIVE ${PROJECT_SOURCE_DIR}/python/trivium CONFIGURE_DEPENDS
@@ -42,7 +48,7 @@ foreach(entry ${package_entries})
 endforeach()
 
 if(SKBUILD)
-  install(TARGETS trivium_python LIBRARY DESTINATION trivium)
+  install(TARGETS trivium_python trivium_python_tf LIBRARY DESTINATION trivium)
 endif()
 
 if(TRIVIUM_TESTS)

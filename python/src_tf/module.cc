@@ -1,5 +1,5 @@
-// trivium.tf._tf: the graph, its operations and sessions as Python objects. The package beside it gives
-// them TensorFlow's names and turns Python values into arrays.
+// trivium.tf._tf: the graph, its operations and sessions as Python objects. The package beside it
+// gives them TensorFlow's names and turns Python values into arrays.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/function.h>
@@ -37,7 +37,8 @@ Data data_of_numpy(nb::handle array) {
   if (kind == "object" || kind.rfind("str", 0) == 0 || kind.rfind("bytes", 0) == 0) {
     Strings strings{shape, {}};
     for (nb::handle item : nb::list(array.attr("ravel")().attr("tolist")())) {
-      const nb::bytes text(nb::isinstance<nb::str>(item) ? nb::bytes(item.attr("encode")()) : nb::cast<nb::bytes>(item));
+      const nb::bytes text(nb::isinstance<nb::str>(item) ? nb::bytes(item.attr("encode")())
+                                                         : nb::cast<nb::bytes>(item));
       strings.values.emplace_back(text.c_str(), text.size());
     }
     return Data(std::move(strings));
@@ -71,7 +72,8 @@ nb::object numpy_of(const Data& data) {
   nb::object out = empty(nb::tuple(dims), name);
   const Array from = a.dtype() == DType::bf16 ? a.cast(DType::f32) : a;
   Py_buffer view;
-  if (PyObject_GetBuffer(out.ptr(), &view, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0) throw nb::python_error();
+  if (PyObject_GetBuffer(out.ptr(), &view, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0)
+    throw nb::python_error();
   std::memcpy(view.buf, from.raw(), from.bytes());
   PyBuffer_Release(&view);
   return a.shape().rank() == 0 ? out[nb::tuple()] : out;
@@ -81,10 +83,12 @@ nb::object numpy_of(const Data& data) {
 Input input_of(nb::handle h) {
   if (nb::isinstance<Tensor>(h)) return Input(nb::cast<Tensor>(h), nullptr, 0);
   if (nb::isinstance<Variable>(h)) return Input(nb::cast<Variable>(h), nullptr, 0);
-  if (nb::hasattr(h, "_as_tensor")) return Input(nb::cast<Tensor>(h.attr("_as_tensor")()), nullptr, 0);
+  if (nb::hasattr(h, "_as_tensor"))
+    return Input(nb::cast<Tensor>(h.attr("_as_tensor")()), nullptr, 0);
   nb::object held = nb::borrow(h);
   return Input([held](DataType wanted) {
-    return data_of_numpy(converter()(held, wanted == DataType::invalid ? nb::none() : nb::cast(name_of(wanted))));
+    return data_of_numpy(
+        converter()(held, wanted == DataType::invalid ? nb::none() : nb::cast(name_of(wanted))));
   });
 }
 
@@ -174,32 +178,36 @@ void bind_graph(nb::module_& m) {
       .def("push_scope", &Graph::push_scope)
       .def("pop_scope", &Graph::pop_scope)
       .def("scope", [](Graph& g) { return g.scope(); })
-      .def("push_control", [](Graph& g, std::vector<std::shared_ptr<Operation>> ops, bool clear) {
-        std::vector<Operation*> raw;
-        for (auto& op : ops) raw.push_back(op.get());
-        g.push_control(raw, clear);
-      })
+      .def("push_control",
+           [](Graph& g, std::vector<std::shared_ptr<Operation>> ops, bool clear) {
+             std::vector<Operation*> raw;
+             for (auto& op : ops) raw.push_back(op.get());
+             g.push_control(raw, clear);
+           })
       .def("pop_control", &Graph::pop_control)
       .def("push_device", &Graph::push_device)
       .def("pop_device", &Graph::pop_device)
       .def("finalize", &Graph::finalize)
       .def("finalized", &Graph::finalized)
-      .def("set_seed", [](Graph& g, nb::object seed) {
-        g.set_seed(seed.is_none() ? std::nullopt : std::optional(nb::cast<int64_t>(seed)));
-      })
+      .def("set_seed",
+           [](Graph& g, nb::object seed) {
+             g.set_seed(seed.is_none() ? std::nullopt : std::optional(nb::cast<int64_t>(seed)));
+           })
       .def("op_seeds", &Graph::op_seeds, nb::arg("seed").none())
-      .def("collection", [](Graph& g, const std::string& key) {
-        nb::list out;
-        for (const CollectionItem& item : g.collections()[key]) {
-          if (auto* t = std::get_if<Tensor>(&item)) out.append(nb::cast(*t));
-          if (auto* op = std::get_if<std::shared_ptr<Operation>>(&item)) out.append(nb::cast(*op));
-          if (auto* v = std::get_if<std::shared_ptr<VariableParts>>(&item)) out.append(nb::cast(Variable(*v)));
-        }
-        return out;
-      })
-      .def("add_variable", [](Graph& g, const std::string& key, const Variable& v) {
-        g.add_to_collection(key, v.parts());
-      })
+      .def("collection",
+           [](Graph& g, const std::string& key) {
+             nb::list out;
+             for (const CollectionItem& item : g.collections()[key]) {
+               if (auto* t = std::get_if<Tensor>(&item)) out.append(nb::cast(*t));
+               if (auto* op = std::get_if<std::shared_ptr<Operation>>(&item))
+                 out.append(nb::cast(*op));
+               if (auto* v = std::get_if<std::shared_ptr<VariableParts>>(&item))
+                 out.append(nb::cast(Variable(*v)));
+             }
+             return out;
+           })
+      .def("add_variable", [](Graph& g, const std::string& key,
+                              const Variable& v) { g.add_to_collection(key, v.parts()); })
       .def("state", [](Graph& g) {
         if (!g.companion())
           g.companion() = std::shared_ptr<void>(new nb::dict, [](void* p) {
@@ -217,30 +225,35 @@ void bind_graph(nb::module_& m) {
       .def_prop_ro("site", &Operation::site)
       .def_prop_ro("_id", &Operation::id)
       .def_prop_ro("graph", [](Operation& op) { return op.graph().shared_from_this(); })
-      .def_prop_ro("inputs", [](Operation& op) {
-        std::vector<Tensor> out;
-        for (int i = 0; i < op.num_inputs(); ++i) out.push_back(op.input(i));
-        return out;
-      })
-      .def_prop_ro("outputs", [](Operation& op) {
-        std::vector<Tensor> out;
-        for (int i = 0; i < op.num_outputs(); ++i) out.push_back(op.output(i));
-        return out;
-      })
-      .def_prop_ro("control_inputs", [](Operation& op) {
-        std::vector<std::shared_ptr<Operation>> out;
-        for (Operation* c : op.control_inputs()) out.push_back(c->self());
-        return out;
-      })
+      .def_prop_ro("inputs",
+                   [](Operation& op) {
+                     std::vector<Tensor> out;
+                     for (int i = 0; i < op.num_inputs(); ++i) out.push_back(op.input(i));
+                     return out;
+                   })
+      .def_prop_ro("outputs",
+                   [](Operation& op) {
+                     std::vector<Tensor> out;
+                     for (int i = 0; i < op.num_outputs(); ++i) out.push_back(op.output(i));
+                     return out;
+                   })
+      .def_prop_ro("control_inputs",
+                   [](Operation& op) {
+                     std::vector<std::shared_ptr<Operation>> out;
+                     for (Operation* c : op.control_inputs()) out.push_back(c->self());
+                     return out;
+                   })
       .def("_attr", [](Operation& op, const std::string& name) { return attr_out(op.attr(name)); })
-      .def("_attr_names", [](Operation& op) {
-        std::vector<std::string> names;
-        for (auto& a : op.attrs()) names.push_back(a.first);
-        return names;
-      })
-      .def("__eq__", [](Operation& a, nb::object b) {
-        return nb::isinstance<Operation>(b) && nb::cast<Operation*>(b) == &a;
-      })
+      .def("_attr_names",
+           [](Operation& op) {
+             std::vector<std::string> names;
+             for (auto& a : op.attrs()) names.push_back(a.first);
+             return names;
+           })
+      .def("__eq__",
+           [](Operation& a, nb::object b) {
+             return nb::isinstance<Operation>(b) && nb::cast<Operation*>(b) == &a;
+           })
       .def("__hash__", [](Operation& op) { return reinterpret_cast<size_t>(&op) >> 4; });
   nb::class_<Tensor>(m, "Tensor")
       .def_prop_ro("name", &Tensor::name)
@@ -249,14 +262,21 @@ void bind_graph(nb::module_& m) {
       .def_prop_ro("graph", [](Tensor& t) { return t.op()->graph().shared_from_this(); })
       .def_prop_ro("_dtype", [](Tensor& t) { return name_of(t.dtype()); })
       .def_prop_ro("_shape", [](Tensor& t) { return shape_out(t.shape()); })
-      .def("_set_shape", [](Tensor& t, nb::object s) { t.set_shape(shape_in(s)); }, nb::arg("shape").none())
-      .def("consumers", [](Tensor& t) {
-        std::vector<std::shared_ptr<Operation>> out;
-        for (Operation* op : t.op()->out(t.index()).consumers) out.push_back(op->self());
-        return out;
-      })
-      .def("__eq__", [](Tensor& a, nb::object b) { return nb::isinstance<Tensor>(b) && nb::cast<Tensor>(b) == a; })
-      .def("__hash__", [](Tensor& t) { return (reinterpret_cast<size_t>(t.op()) >> 4) + t.index(); });
+      .def(
+          "_set_shape", [](Tensor& t, nb::object s) { t.set_shape(shape_in(s)); },
+          nb::arg("shape").none())
+      .def("consumers",
+           [](Tensor& t) {
+             std::vector<std::shared_ptr<Operation>> out;
+             for (Operation* op : t.op()->out(t.index()).consumers) out.push_back(op->self());
+             return out;
+           })
+      .def("__eq__",
+           [](Tensor& a, nb::object b) {
+             return nb::isinstance<Tensor>(b) && nb::cast<Tensor>(b) == a;
+           })
+      .def("__hash__",
+           [](Tensor& t) { return (reinterpret_cast<size_t>(t.op()) >> 4) + t.index(); });
 }
 
 void bind_variables(nb::module_& m) {
@@ -270,10 +290,13 @@ void bind_variables(nb::module_& m) {
       .def_prop_ro("graph", [](Variable& v) { return v.op()->graph().shared_from_this(); })
       .def("value", &Variable::value)
       .def("read_value", &Variable::read_value)
-      .def("__eq__", [](Variable& a, nb::object b) { return nb::isinstance<Variable>(b) && nb::cast<Variable>(b) == a; })
+      .def("__eq__",
+           [](Variable& a, nb::object b) {
+             return nb::isinstance<Variable>(b) && nb::cast<Variable>(b) == a;
+           })
       .def("__hash__", [](Variable& v) { return reinterpret_cast<size_t>(v.parts().get()) >> 4; });
-  m.def("make_variable", [](nb::object initial, const std::string& name, bool trainable, const std::string& dtype,
-                            std::vector<std::string> collections) {
+  m.def("make_variable", [](nb::object initial, const std::string& name, bool trainable,
+                            const std::string& dtype, std::vector<std::string> collections) {
     VariableOptions o;
     o.name = name;
     o.trainable = trainable;
@@ -287,57 +310,92 @@ void bind_variables(nb::module_& m) {
 void bind_ops(nb::module_& m) {
   m.def("build", &build, nb::arg("type"), nb::arg("name"), nb::arg("inputs"), nb::arg("attrs"),
         nb::arg("fallback") = "");
-  m.def("create", [](const std::string& type, std::vector<Tensor> inputs, nb::dict attrs, const std::string& name) {
+  m.def("create", [](const std::string& type, std::vector<Tensor> inputs, nb::dict attrs,
+                     const std::string& name) {
     return default_graph()->create(type, inputs, attrs_in(attrs), name);
   });
   m.def("op_types", &op_types);
   m.def("constant", [](nb::object v, const std::string& dtype, const std::string& name) {
     return input_of(v).tensor(name, type_in(dtype));
   });
-  m.def("placeholder", [](const std::string& dtype, nb::object shape, const std::string& name) {
-    return placeholder(parse_data_type(dtype), shape_in(shape), name);
-  }, nb::arg("dtype"), nb::arg("shape").none(), nb::arg("name"));
-  m.def("placeholder_with_default", [](nb::object x, nb::object shape, const std::string& name) {
-    return placeholder_with_default(input_of(x), shape_in(shape), name);
-  }, nb::arg("x"), nb::arg("shape").none(), nb::arg("name"));
+  m.def(
+      "placeholder",
+      [](const std::string& dtype, nb::object shape, const std::string& name) {
+        return placeholder(parse_data_type(dtype), shape_in(shape), name);
+      },
+      nb::arg("dtype"), nb::arg("shape").none(), nb::arg("name"));
+  m.def(
+      "placeholder_with_default",
+      [](nb::object x, nb::object shape, const std::string& name) {
+        return placeholder_with_default(input_of(x), shape_in(shape), name);
+      },
+      nb::arg("x"), nb::arg("shape").none(), nb::arg("name"));
   m.def("binary", [](const std::string& type, nb::object x, nb::object y, const std::string& name,
-                     const std::string& fallback) { return binary(type, input_of(x), input_of(y), name, fallback); });
-  m.def("reduce", [](const std::string& type, nb::object x, nb::object axes, bool keep, const std::string& name) {
-    return reduce(type, input_of(x), axes.is_none() ? Axes() : Axes(nb::cast<std::vector<int64_t>>(axes)), keep, name);
-  }, nb::arg("type"), nb::arg("x"), nb::arg("axes").none(), nb::arg("keep"), nb::arg("name"));
+                     const std::string& fallback) {
+    return binary(type, input_of(x), input_of(y), name, fallback);
+  });
+  m.def(
+      "reduce",
+      [](const std::string& type, nb::object x, nb::object axes, bool keep,
+         const std::string& name) {
+        return reduce(type, input_of(x),
+                      axes.is_none() ? Axes() : Axes(nb::cast<std::vector<int64_t>>(axes)), keep,
+                      name);
+      },
+      nb::arg("type"), nb::arg("x"), nb::arg("axes").none(), nb::arg("keep"), nb::arg("name"));
   m.def("group", &group);
-  m.def("filled", [](nb::object shape, const std::string& dtype, const std::string& name, bool one) {
-    return (one ? ones : zeros)(input_of(shape), parse_data_type(dtype), name);
-  });
-  m.def("random", [](const std::string& kind, nb::object shape, nb::object a, nb::object b, const std::string& dtype,
-                     std::optional<int64_t> seed, const std::string& name) {
-    const auto fn = kind == "normal" ? random_normal : kind == "truncated" ? truncated_normal : random_uniform;
-    return fn(input_of(shape), input_of(a), input_of(b), parse_data_type(dtype), seed, name);
-  }, nb::arg("kind"), nb::arg("shape"), nb::arg("a"), nb::arg("b"), nb::arg("dtype"), nb::arg("seed").none(), nb::arg("name"));
-  m.def("random_shuffle", [](nb::object x, std::optional<int64_t> seed, const std::string& name) {
-    return random_shuffle(input_of(x), seed, name);
-  }, nb::arg("x"), nb::arg("seed").none(), nb::arg("name"));
-  m.def("dropout", [](nb::object x, nb::object keep, std::optional<int64_t> seed, const std::string& name) {
-    return nn::dropout(input_of(x), input_of(keep), seed, name);
-  }, nb::arg("x"), nb::arg("keep"), nb::arg("seed").none(), nb::arg("name"));
-  m.def("loss", [](const std::string& kind, nb::object labels, nb::object logits, const std::string& name) {
-    const auto fn = kind == "softmax"  ? nn::softmax_cross_entropy_with_logits
-                    : kind == "sparse" ? nn::sparse_softmax_cross_entropy_with_logits
-                                       : nn::sigmoid_cross_entropy_with_logits;
-    return fn(input_of(labels), input_of(logits), name);
-  });
-  m.def("gradients", [](std::vector<Tensor> ys, std::vector<Tensor> xs, nb::object grad_ys, std::vector<Tensor> stops,
-                        const std::string& name, bool zeros) {
-    GradientOptions o;
-    if (!grad_ys.is_none())
-      for (nb::handle g : grad_ys) o.grad_ys.push_back(g.is_none() ? Tensor() : nb::cast<Tensor>(g));
-    o.stop_gradients = stops;
-    o.name = name;
-    o.zeros_for_unconnected = zeros;
-    nb::list out;
-    for (const Tensor& t : gradients(ys, xs, o)) out.append(t.defined() ? nb::cast(t) : nb::none());
-    return out;
-  }, nb::arg("ys"), nb::arg("xs"), nb::arg("grad_ys").none(), nb::arg("stops"), nb::arg("name"), nb::arg("zeros"));
+  m.def("filled",
+        [](nb::object shape, const std::string& dtype, const std::string& name, bool one) {
+          return (one ? ones : zeros)(input_of(shape), parse_data_type(dtype), name);
+        });
+  m.def(
+      "random",
+      [](const std::string& kind, nb::object shape, nb::object a, nb::object b,
+         const std::string& dtype, std::optional<int64_t> seed, const std::string& name) {
+        const auto fn = kind == "normal"      ? random_normal
+                        : kind == "truncated" ? truncated_normal
+                                              : random_uniform;
+        return fn(input_of(shape), input_of(a), input_of(b), parse_data_type(dtype), seed, name);
+      },
+      nb::arg("kind"), nb::arg("shape"), nb::arg("a"), nb::arg("b"), nb::arg("dtype"),
+      nb::arg("seed").none(), nb::arg("name"));
+  m.def(
+      "random_shuffle",
+      [](nb::object x, std::optional<int64_t> seed, const std::string& name) {
+        return random_shuffle(input_of(x), seed, name);
+      },
+      nb::arg("x"), nb::arg("seed").none(), nb::arg("name"));
+  m.def(
+      "dropout",
+      [](nb::object x, nb::object keep, std::optional<int64_t> seed, const std::string& name) {
+        return nn::dropout(input_of(x), input_of(keep), seed, name);
+      },
+      nb::arg("x"), nb::arg("keep"), nb::arg("seed").none(), nb::arg("name"));
+  m.def("loss",
+        [](const std::string& kind, nb::object labels, nb::object logits, const std::string& name) {
+          const auto fn = kind == "softmax"  ? nn::softmax_cross_entropy_with_logits
+                          : kind == "sparse" ? nn::sparse_softmax_cross_entropy_with_logits
+                                             : nn::sigmoid_cross_entropy_with_logits;
+          return fn(input_of(labels), input_of(logits), name);
+        });
+  m.def(
+      "gradients",
+      [](std::vector<Tensor> ys, std::vector<Tensor> xs, nb::object grad_ys,
+         std::vector<Tensor> stops, const std::string& name, bool zeros) {
+        GradientOptions o;
+        if (!grad_ys.is_none())
+          for (nb::handle g : grad_ys)
+            o.grad_ys.push_back(g.is_none() ? Tensor() : nb::cast<Tensor>(g));
+        o.stop_gradients = stops;
+        o.name = name;
+        o.zeros_for_unconnected = zeros;
+        nb::list out;
+        for (const Tensor& t : gradients(ys, xs, o))
+          out.append(t.defined() ? nb::cast(t) : nb::none());
+        return out;
+      },
+      nb::arg("ys"), nb::arg("xs"), nb::arg("grad_ys").none(), nb::arg("stops"), nb::arg("name"),
+      nb::arg("zeros"));
   m.def("default_graph", &default_graph);
   m.def("reset_default_graph", &reset_default_graph);
   m.def("push_default_graph", &push_default_graph);
@@ -353,83 +411,104 @@ void bind_ops(nb::module_& m) {
 void bind_session(nb::module_& m) {
   nb::class_<Session>(m, "Session")
       .def(nb::init<std::shared_ptr<Graph>>(), nb::arg("graph"))
-      .def("run", [](Session& s, nb::list fetches, nb::list feeds) {
-        std::vector<Fetch> wanted;
-        for (nb::handle f : fetches) {
-          if (nb::isinstance<Tensor>(f))
-            wanted.emplace_back(nb::cast<Tensor>(f));
-          else
-            wanted.emplace_back(nb::cast<std::shared_ptr<Operation>>(f));
-        }
-        std::vector<Feed> fed;
-        for (nb::handle f : feeds) {
-          nb::tuple t = nb::cast<nb::tuple>(f);
-          fed.push_back({nb::cast<Tensor>(t[0]), data_of_numpy(t[1])});
-        }
-        std::vector<Data> results;
-        {
-          nb::gil_scoped_release free;
-          results = s.run_data(wanted, fed);
-        }
-        nb::list out;
-        for (const Data& d : results) out.append(d.defined() ? numpy_of(d) : nb::none());
-        return out;
-      })
+      .def("run",
+           [](Session& s, nb::list fetches, nb::list feeds) {
+             std::vector<Fetch> wanted;
+             for (nb::handle f : fetches) {
+               if (nb::isinstance<Tensor>(f))
+                 wanted.emplace_back(nb::cast<Tensor>(f));
+               else
+                 wanted.emplace_back(nb::cast<std::shared_ptr<Operation>>(f));
+             }
+             std::vector<Feed> fed;
+             for (nb::handle f : feeds) {
+               nb::tuple t = nb::cast<nb::tuple>(f);
+               fed.push_back({nb::cast<Tensor>(t[0]), data_of_numpy(t[1])});
+             }
+             std::vector<Data> results;
+             {
+               nb::gil_scoped_release free;
+               results = s.run_data(wanted, fed);
+             }
+             nb::list out;
+             for (const Data& d : results) out.append(d.defined() ? numpy_of(d) : nb::none());
+             return out;
+           })
       .def("close", &Session::close)
       .def("closed", &Session::closed)
       .def("graph", &Session::graph)
       .def("plans_made", &Session::plans_made)
-      .def("value_of", [](Session& s, const Variable& v) {
-        const Array a = s.value_of(v);
-        return a.defined() ? numpy_of(Data(a)) : nb::none();
-      })
-      .def("load", [](Session& s, const Variable& v, nb::object array) { s.load(v, data_of_numpy(array).array); });
+      .def("value_of",
+           [](Session& s, const Variable& v) {
+             const Array a = s.value_of(v);
+             return a.defined() ? numpy_of(Data(a)) : nb::none();
+           })
+      .def("load", [](Session& s, const Variable& v, nb::object array) {
+        s.load(v, data_of_numpy(array).array);
+      });
 }
 
 void bind_train(nb::module_& m) {
   using namespace train;
   nb::class_<Optimizer>(m, "Optimizer")
-      .def("compute_gradients", [](Optimizer& o, const Tensor& loss, std::vector<Variable> variables, nb::object seed) {
-        MinimizeOptions how;
-        how.variables = variables;
-        if (!seed.is_none()) how.grad_loss = {nb::cast<Tensor>(seed)};
-        nb::list out;
-        for (auto& p : o.compute_gradients(loss, how))
-          out.append(nb::make_tuple(p.first.defined() ? nb::cast(p.first) : nb::none(), p.second));
-        return out;
-      }, nb::arg("loss"), nb::arg("variables"), nb::arg("seed").none())
-      .def("apply_gradients", [](Optimizer& o, nb::list pairs, nb::object step, const std::string& name) {
-        std::vector<Optimizer::GradAndVar> all;
-        for (nb::handle p : pairs) {
-          nb::tuple t = nb::cast<nb::tuple>(p);
-          all.emplace_back(t[0].is_none() ? Tensor() : nb::cast<Tensor>(t[0]), nb::cast<Variable>(t[1]));
-        }
-        MinimizeOptions how;
-        how.name = name;
-        if (!step.is_none()) how.global_step = nb::cast<Variable>(step);
-        return o.apply_gradients(all, how);
-      }, nb::arg("pairs"), nb::arg("step").none(), nb::arg("name"))
+      .def(
+          "compute_gradients",
+          [](Optimizer& o, const Tensor& loss, std::vector<Variable> variables, nb::object seed) {
+            MinimizeOptions how;
+            how.variables = variables;
+            if (!seed.is_none()) how.grad_loss = {nb::cast<Tensor>(seed)};
+            nb::list out;
+            for (auto& p : o.compute_gradients(loss, how))
+              out.append(
+                  nb::make_tuple(p.first.defined() ? nb::cast(p.first) : nb::none(), p.second));
+            return out;
+          },
+          nb::arg("loss"), nb::arg("variables"), nb::arg("seed").none())
+      .def(
+          "apply_gradients",
+          [](Optimizer& o, nb::list pairs, nb::object step, const std::string& name) {
+            std::vector<Optimizer::GradAndVar> all;
+            for (nb::handle p : pairs) {
+              nb::tuple t = nb::cast<nb::tuple>(p);
+              all.emplace_back(t[0].is_none() ? Tensor() : nb::cast<Tensor>(t[0]),
+                               nb::cast<Variable>(t[1]));
+            }
+            MinimizeOptions how;
+            how.name = name;
+            if (!step.is_none()) how.global_step = nb::cast<Variable>(step);
+            return o.apply_gradients(all, how);
+          },
+          nb::arg("pairs"), nb::arg("step").none(), nb::arg("name"))
       .def("get_slot_names", &Optimizer::slot_names)
-      .def("get_slot", [](Optimizer& o, const Variable& v, const std::string& name) {
-        const Variable slot = o.slot(v, name);
-        return slot.defined() ? nb::cast(slot) : nb::none();
-      })
+      .def("get_slot",
+           [](Optimizer& o, const Variable& v, const std::string& name) {
+             const Variable slot = o.slot(v, name);
+             return slot.defined() ? nb::cast(slot) : nb::none();
+           })
       .def("variables", &Optimizer::variables)
       .def("set_slot_prefix", &Optimizer::set_slot_prefix);
-  m.def("optimizer", [](const std::string& kind, nb::list given, nb::dict more, const std::string& name) -> OptimizerPtr {
-    std::vector<Input> n = inputs_of(given);
-    const auto real = [&](const char* key) { return nb::cast<double>(more[key]); };
-    const auto flag = [&](const char* key) { return nb::cast<bool>(more[key]); };
-    if (kind == "Momentum") return std::make_shared<MomentumOptimizer>(n[0], n[1], flag("use_nesterov"), name);
-    if (kind == "Adagrad") return std::make_shared<AdagradOptimizer>(n[0], real("initial"), name);
-    if (kind == "Adadelta") return std::make_shared<AdadeltaOptimizer>(n[0], n[1], n[2], name);
-    if (kind == "RMSProp")
-      return std::make_shared<RMSPropOptimizer>(n[0], n[1], n[2], n[3], flag("centered"), name);
-    if (kind == "Adam") return std::make_shared<AdamOptimizer>(n[0], real("beta1"), real("beta2"), n[1], name);
-    if (kind == "Ftrl")
-      return std::make_shared<FtrlOptimizer>(n[0], n[1], real("initial"), n[2], n[3], real("shrinkage"), name);
-    return std::make_shared<GradientDescentOptimizer>(n[0], name);
-  });
+  m.def("optimizer",
+        [](const std::string& kind, nb::list given, nb::dict more,
+           const std::string& name) -> OptimizerPtr {
+          std::vector<Input> n = inputs_of(given);
+          const auto real = [&](const char* key) { return nb::cast<double>(more[key]); };
+          const auto flag = [&](const char* key) { return nb::cast<bool>(more[key]); };
+          if (kind == "Momentum")
+            return std::make_shared<MomentumOptimizer>(n[0], n[1], flag("use_nesterov"), name);
+          if (kind == "Adagrad")
+            return std::make_shared<AdagradOptimizer>(n[0], real("initial"), name);
+          if (kind == "Adadelta")
+            return std::make_shared<AdadeltaOptimizer>(n[0], n[1], n[2], name);
+          if (kind == "RMSProp")
+            return std::make_shared<RMSPropOptimizer>(n[0], n[1], n[2], n[3], flag("centered"),
+                                                      name);
+          if (kind == "Adam")
+            return std::make_shared<AdamOptimizer>(n[0], real("beta1"), real("beta2"), n[1], name);
+          if (kind == "Ftrl")
+            return std::make_shared<FtrlOptimizer>(n[0], n[1], real("initial"), n[2], n[3],
+                                                   real("shrinkage"), name);
+          return std::make_shared<GradientDescentOptimizer>(n[0], name);
+        });
 }
 
 /// The class Python's TensorFlow raises for each of ours.

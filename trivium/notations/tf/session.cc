@@ -1,0 +1,383 @@
+#include "trivium/notations/tf/session.h"
+
+#include <algorithm>
+
+#include "trivium/engine/backends/cpu/backend.h"
+#include "trivium/engine/compile/compile.h"
+
+namespace trivium::tf {
+namespace {
+
+/// Where a result comes from after the plan has run.
+struct Source {
+  enum Kind { none, plan, known, feed, host } kind = none;
+  int index = 0;   // of the plan's outputs, the feeds, or the host operations
+  int output = 0;  // host: which of its outputs
+  Data data;       // known
+};
+
+[[noreturn]] void unfed(const Operation& op) {
+  const PartialShape& shape = op.out(0).shape;
+  const std::string with =
+      shape.known_rank() && shape.rank() > 0 ? " and shape " + shape.brackets() : "";
+  const char* type = op.out(0).type == DataType::float32   ? "float"
+                     : op.out(0).type == DataType::float64 ? "double"
+                                                           : name_of(op.out(0).type);
+  std::string text = fmt::format(
+      "You must feed a value for placeholder tensor '{0}' with dtype {1}{2}\n\t [[{{{{node "
+      "{0}}}}}]]",
+      op.name(), type, with);
+  if (!op.site().empty()) text += "\n  made at " + op.site();
+  throw OpError(Code::invalid_argument, text, op.name());
+}
+
+Data converted(const Feed& feed) {
+  const DataType wanted = feed.key.dtype();
+  if (wanted == DataType::string || feed.value.strings) {
+    if (wanted != DataType::string || !feed.value.strings)
+      raise<ValueError>("Cannot feed {} for Tensor '{}' of dtype {}", name_of(feed.value.type()),
+                        feed.key.name(), name_of(wanted));
+    return feed.value;
+  }
+  const DType engine = engine_type(wanted);
+  return feed.value.array.dtype() == engine ? feed.value : Data(feed.value.array.cast(engine));
+}
+
+}  // namespace
+
+/// What a set of fetches needs, whatever the shapes.
+struct Session::Program {
+  std::vector<Target> targets;
+  std::vector<Operation*> ops, before;
+  std::vector<std::unique_ptr<Executable>> executables;
+};
+
+/// A plan, for feeds of certain shapes (and, where shapes depend on them, of certain values).
+struct Session::Executable {
+  std::vector<std::pair<Shape, DataType>> feeds;
+  std::vector<std::pair<int, Array>> feed_values;
+  std::vector<std::pair<VariableState*, bool>> assumptions;
+  std::vector<VariableState*> begins;  // variables that have a value after the run
+  compile::Prepared prepared;
+  std::vector<Translator::Leaf> leaves;  // per plan input slot
+  std::vector<Translator::Draw> draws;
+  std::vector<Operation*> host_ops;
+  std::vector<std::vector<Source>> host_inputs;
+  std::vector<Source> results;
+  run::Bindings bindings;
+  std::vector<Array> outputs;
+};
+
+Fetch::Fetch(const Variable& variable) : tensor_(variable.ref()) {}
+
+Session::Session(std::shared_ptr<Graph> graph)
+    : graph_(graph ? std::move(graph) : default_graph()) {
+  cpu::register_backend();
+}
+Session::~Session() = default;
+
+void Session::close() {
+  closed_ = true;
+  programs_.clear();
+  store_ = Store();
+}
+
+std::vector<Session::Target> Session::resolve(const std::vector<Fetch>& fetches) {
+  if (closed_) raise<RuntimeError>("Attempted to use a closed Session.");
+  if (graph_->size() == 0)
+    raise<RuntimeError>(
+        "The Session graph is empty.  Add operations to the graph before calling run().");
+  std::vector<Target> targets;
+  for (const Fetch& fetch : fetches) {
+    Target t{nullptr, -1};
+    if (fetch.tensor_.defined())
+      t = {fetch.tensor_.op(), fetch.tensor_.index()};
+    else if (fetch.op_)
+      t.op = fetch.op_.get();
+    else if (fetch.name_.find(':') != std::string::npos) {
+      const Tensor tensor = graph_->tensor_by_name(fetch.name_);
+      t = {tensor.op(), tensor.index()};
+    } else {
+      t.op = graph_->operation_by_name(fetch.name_).get();
+    }
+    if (&t.op->graph() != graph_.get())
+      raise<ValueError>(
+          "Fetch argument {} cannot be interpreted as a Tensor. (It is not an element "
+          "of this graph.)",
+          t.op->name());
+    targets.push_back(t);
+  }
+  return targets;
+}
+
+std::vector<Array> Session::run(const std::vector<Fetch>& fetches, const std::vector<Feed>& feeds) {
+  std::vector<Array> out;
+  for (Data& data : run_data(fetches, feeds)) {
+    if (data.strings) raise<TypeError>("run: a fetch holds strings; run_data() returns them");
+    out.push_back(std::move(data.array));
+  }
+  return out;
+}
+
+Array Session::run(const Fetch& fetch, const std::vector<Feed>& feeds) {
+  return run(std::vector<Fetch>{fetch}, feeds)[0];
+}
+
+std::vector<Data> Session::run_data(const std::vector<Fetch>& fetches,
+                                    const std::vector<Feed>& feeds) {
+  const std::vector<Target> targets = resolve(fetches);
+  std::vector<Feed> fed;
+  for (const Feed& feed : feeds) {
+    if (&feed.key.op()->graph() != graph_.get())
+      raise<TypeError>(
+          "Cannot interpret feed_dict key as Tensor: Tensor {} is not an element of this "
+          "graph.",
+          feed.key.name());
+    if (!feed.key.shape().compatible(PartialShape(feed.value.shape())))
+      raise<ValueError>("Cannot feed value of shape {} for Tensor '{}', which has shape '{}'",
+                        PartialShape(feed.value.shape()).text(), feed.key.name(),
+                        feed.key.shape().text());
+    fed.push_back({feed.key, converted(feed)});
+  }
+  return run_targets(targets, std::move(fed));
+}
+
+std::vector<Data> Session::run_targets(const std::vector<Target>& targets,
+                                       std::vector<Feed> feeds) {
+  Program& program = program_of(targets, feeds);
+  if (!program.before.empty()) run_before(program, feeds);
+  return execute(program, executable_of(program, feeds), feeds);
+}
+
+Session::Program& Session::program_of(const std::vector<Target>& targets,
+                                      const std::vector<Feed>& feeds) {
+  std::vector<int64_t> key;
+  key.reserve(targets.size() + feeds.size() + 1);
+  for (const Target& t : targets) key.push_back(int64_t{t.op->id()} << 12 | (t.index + 1));
+  key.push_back(-1);
+  for (const Feed& f : feeds) key.push_back(key_of(f.key));
+  auto& program = programs_[key];
+  if (program) return *program;
+  auto made = std::make_unique<Program>();
+  made->targets = targets;
+  std::set<int64_t> fed;
+  for (const Feed& f : feeds) fed.insert(key_of(f.key));
+  std::set<Operation*> seen;
+  std::vector<Operation*> stack;
+  const auto visit = [&](Operation* op) {
+    if (seen.insert(op).second) stack.push_back(op);
+  };
+  for (const Target& t : targets)
+    if (t.index < 0 || !fed.count(key_of(t.op, t.index))) visit(t.op);
+  while (!stack.empty()) {
+    Operation* op = stack.back();
+    stack.pop_back();
+    made->ops.push_back(op);
+    if (op->type() == "Placeholder" && !fed.count(key_of(op, 0))) unfed(*op);
+    if (op->spec().before) {
+      made->before.push_back(op);
+      continue;
+    }
+    for (const auto& e : op->edges())
+      if (!fed.count(key_of(e))) visit(e.op);
+    for (Operation* c : op->control_inputs()) visit(c);
+  }
+  const auto by_id = [](Operation* a, Operation* b) { return a->id() < b->id(); };
+  std::sort(made->ops.begin(), made->ops.end(), by_id);
+  std::sort(made->before.begin(), made->before.end(), by_id);
+  program = std::move(made);
+  return *program;
+}
+
+/// Operations of the host (files, queues, Python functions) whose results the run needs are
+/// computed first; then they are feeds like any other.
+void Session::run_before(const Program& program, std::vector<Feed>& feeds) {
+  for (Operation* op : program.before) {
+    std::vector<Target> inputs;
+    for (const auto& e : op->edges()) inputs.push_back({e.op, e.index});
+    std::vector<Data> values;
+    if (!inputs.empty()) values = run_targets(inputs, feeds);
+    std::vector<Data> results = op->spec().host(*op, values);
+    for (int i = 0; i < op->num_outputs(); ++i)
+      feeds.push_back({op->output(i), std::move(results.at(i))});
+  }
+}
+
+Session::Executable& Session::executable_of(Program& program, const std::vector<Feed>& feeds) {
+  const auto fits = [&](const Executable& e) {
+    for (size_t i = 0; i < feeds.size(); ++i)
+      if (e.feeds[i].first != feeds[i].value.shape() || e.feeds[i].second != feeds[i].value.type())
+        return false;
+    for (const auto& [index, value] : e.feed_values)
+      if (std::memcmp(value.raw(), feeds[index].value.array.raw(), value.bytes()) != 0)
+        return false;
+    return std::all_of(e.assumptions.begin(), e.assumptions.end(),
+                       [](const auto& a) { return a.first->initialized == a.second; });
+  };
+  for (auto& e : program.executables)
+    if (fits(*e)) return *e;
+  constexpr size_t kKept = 64;  // per set of fetches
+  if (program.executables.size() >= kKept) program.executables.erase(program.executables.begin());
+  program.executables.push_back(translate(program, feeds));
+  ++plans_made_;
+  return *program.executables.back();
+}
+
+std::unique_ptr<Session::Executable> Session::translate(const Program& program,
+                                                        const std::vector<Feed>& feeds) {
+  auto e = std::make_unique<Executable>();
+  Translator t(&store_, feeds);
+  std::map<int64_t, int> fed_index;
+  for (size_t i = 0; i < feeds.size(); ++i) fed_index[key_of(feeds[i].key)] = static_cast<int>(i);
+  t.translate(program.ops);
+  std::vector<Value> fetched;
+  std::map<Operation*, int> host_index;
+  for (Operation* op : t.host_ops()) {
+    const int index = static_cast<int>(host_index.size());
+    host_index[op] = index;
+  }
+  const auto source = [&](const Operation::Edge& edge, Operation* reader) {
+    Source s;
+    if (const auto it = fed_index.find(key_of(edge)); it != fed_index.end()) {
+      s.kind = Source::feed;
+      s.index = it->second;
+    } else if (const auto host = host_index.find(edge.op); host != host_index.end()) {
+      s.kind = Source::host;
+      s.index = host->second;
+      s.output = edge.index;
+    } else if (const Data* data = t.known_data(edge)) {
+      s.kind = Source::known;
+      s.data = *data;
+    } else {
+      s.kind = Source::plan;
+      s.index = static_cast<int>(fetched.size());
+      fetched.push_back(t.value(edge, reader));
+    }
+    return s;
+  };
+  for (const Target& target : program.targets)
+    e->results.push_back(target.index < 0 ? Source{} : source({target.op, target.index}, nullptr));
+  for (Operation* op : t.host_ops()) {
+    std::vector<Source> inputs;
+    for (const auto& edge : op->edges()) inputs.push_back(source(edge, op));
+    e->host_inputs.push_back(std::move(inputs));
+  }
+  e->host_ops = t.host_ops();
+  e->begins = t.commit();
+  e->prepared = compile::prepare(t.graph(), {}, fetched, true);
+  for (int input : e->prepared.inputs) e->leaves.push_back(t.leaves()[input]);
+  e->draws = t.draws();
+  for (const Feed& f : feeds) e->feeds.emplace_back(f.value.shape(), f.value.type());
+  for (int index : t.feeds_looked_at())
+    if (!feeds[index].value.strings)
+      e->feed_values.emplace_back(index, feeds[index].value.array.clone());
+  e->assumptions = t.assumptions();
+  e->bindings.cells = e->prepared.cells;
+  e->bindings.inputs.resize(e->leaves.size());
+  return e;
+}
+
+namespace {
+
+Array drawn(const Translator::Draw& draw) {
+  Array out(draw.shape, draw.dtype);
+  switch (draw.kind) {
+    case Translator::DrawKind::uniform:
+      draw.stream->uniform(out);
+      break;
+    case Translator::DrawKind::normal:
+      draw.stream->normal(out);
+      break;
+    case Translator::DrawKind::truncated:
+      draw.stream->truncated_normal(out);
+      break;
+    case Translator::DrawKind::integer:
+      draw.stream->integers(out, draw.low, draw.high);
+      break;
+    case Translator::DrawKind::permutation:
+      draw.stream->permutation(out);
+      break;
+  }
+  return out;
+}
+
+/// A step's error as TensorFlow's: the layer the engine names is the node.
+[[noreturn]] void rethrow(const UserError& error) {
+  const std::string text = error.what();
+  const std::string mark = ", in layer \"";
+  const size_t at = text.rfind(mark);
+  if (at == std::string::npos) throw OpError(Code::invalid_argument, text);
+  const std::string node = text.substr(at + mark.size(), text.size() - at - mark.size() - 1);
+  throw OpError(Code::invalid_argument,
+                fmt::format("{}\n\t [[{{{{node {}}}}}]]", text.substr(0, at), node), node);
+}
+
+}  // namespace
+
+std::vector<Data> Session::execute(const Program& program, Executable& e,
+                                   const std::vector<Feed>& feeds) {
+  std::vector<Array> drawn_values(e.draws.size());
+  for (size_t i = 0; i < e.draws.size(); ++i) drawn_values[i] = drawn(e.draws[i]);
+  for (size_t i = 0; i < e.leaves.size(); ++i) {
+    const Translator::Leaf& leaf = e.leaves[i];
+    e.bindings.inputs[i] = leaf.kind == Translator::Leaf::feed    ? feeds[leaf.index].value.array
+                           : leaf.kind == Translator::Leaf::fixed ? leaf.array
+                                                                  : drawn_values[leaf.index];
+  }
+  try {
+    run::execute(*e.prepared.plan, e.bindings, e.outputs);
+  } catch (const OpError&) {
+    throw;
+  } catch (const UserError& error) {
+    rethrow(error);
+  }
+  for (Array& input : e.bindings.inputs) input = Array();
+  for (VariableState* state : e.begins) state->initialized = true;
+  std::vector<std::vector<Data>> hosted;
+  const auto data_of = [&](const Source& s) -> Data {
+    switch (s.kind) {
+      case Source::plan:
+        return e.outputs[s.index];
+      case Source::known:
+        return s.data;
+      case Source::feed:
+        return feeds[s.index].value;
+      case Source::host:
+        return hosted.at(s.index).at(s.output);
+      case Source::none:
+        break;
+    }
+    return {};
+  };
+  for (size_t i = 0; i < e.host_ops.size(); ++i) {
+    std::vector<Data> inputs;
+    for (const Source& s : e.host_inputs[i]) inputs.push_back(data_of(s));
+    hosted.push_back(e.host_ops[i]->spec().host(*e.host_ops[i], inputs));
+  }
+  std::vector<Data> results;
+  results.reserve(program.targets.size());
+  for (const Source& s : e.results) results.push_back(data_of(s));
+  return results;
+}
+
+Array Session::value_of(const Variable& variable) {
+  VariableState& state = store_.variable(variable.op().get());
+  return state.initialized ? state.cell->value().clone() : Array();
+}
+
+void Session::load(const Variable& variable, const Array& value) {
+  VariableState& state = store_.variable(variable.op().get());
+  const Array same = value.cast(engine_type(variable.dtype()));
+  if (!variable.ref().shape().compatible(PartialShape(same.shape())) ||
+      (state.cell && state.cell->shape() != same.shape()))
+    raise<ValueError>("Cannot load a value of shape {} into variable '{}' of shape {}",
+                      PartialShape(same.shape()).text(), variable.op()->name(),
+                      variable.ref().shape().text());
+  if (state.cell)
+    state.cell->set(same);
+  else
+    state.cell = std::make_shared<Cell>(variable.op()->name(), same.clone());
+  state.initialized = true;
+}
+
+}  // namespace trivium::tf

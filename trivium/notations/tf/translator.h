@@ -1,0 +1,141 @@
+// From a piece of a tf graph to one engine graph: every needed operation, in the order of creation,
+// becomes engine ops. Shapes are those of the values fed, so the engine sees static shapes only.
+//
+// Reads and writes of variables: a read that does not wait (by data or control edges) for a write
+// sees the value at the start of the run; writes follow one another in the order of creation.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <unordered_map>
+
+#include "trivium/notations/tf/op_spec.h"
+#include "trivium/notations/tf/random_stream.h"
+
+namespace trivium::tf {
+
+/// A variable of a session: no Cell until its first value is assigned.
+struct VariableState {
+  Operation* op = nullptr;
+  CellRef cell;
+  bool initialized = false;
+};
+
+/// What a session keeps between runs: variables and the positions of random operations.
+class Store {
+ public:
+  VariableState& variable(Operation* op);
+  RandomStream& random(Operation* op);
+
+ private:
+  std::unordered_map<Operation*, std::unique_ptr<VariableState>> variables_;
+  std::unordered_map<Operation*, std::unique_ptr<RandomStream>> randoms_;
+};
+
+/// One output of one operation, as a map key.
+inline int64_t key_of(const Operation* op, int index) { return int64_t{op->id()} << 12 | index; }
+inline int64_t key_of(const Tensor& t) { return key_of(t.op(), t.index()); }
+inline int64_t key_of(const Operation::Edge& e) { return key_of(e.op, e.index); }
+
+struct Feed {
+  Tensor key;
+  Data value;
+};
+
+class Translator {
+ public:
+  Translator(Store* store, const std::vector<Feed>& feeds);
+
+  /// Translates these operations, which must hold every needed one, in order of creation.
+  void translate(const std::vector<Operation*>& ops);
+  /// Value of a tensor after translate(); undefined when it holds strings.
+  Value value(const Operation::Edge& edge, Operation* reader);
+  /// What is known of a tensor already: constants, fed strings, shapes. Null when it has to be run.
+  const Data* known_data(const Operation::Edge& edge) const;
+  Data known(const Operation::Edge& edge);
+
+  trivium::Graph& graph() { return *graph_; }
+
+  // For translation rules.
+  void set(Operation& op, int output, Value value) { values_[key_of(&op, output)] = value; }
+  void set(Operation& op, int output, Data value) {
+    known_[key_of(&op, output)] = std::move(value);
+  }
+  /// The variable behind a reference (a variable's output, or an assignment's). InternalError else.
+  Operation* variable_of(const Operation::Edge& edge) const;
+  /// The newest value in this run: what an update starts from.
+  Value latest(Operation* variable);
+  void write(Operation& writer, Operation* variable, Value value);
+  bool is_initialized(Operation* variable);
+  enum class DrawKind { uniform, normal, truncated, integer, permutation };
+  /// Numbers the session draws before each run. low, high: bounds of integers.
+  Value draw(Operation& op, DrawKind kind, const Shape& shape, DType dtype, int64_t low = 0,
+             int64_t high = 0);
+  /// d sum(ys * seeds) / d xs, with `stops` held constant.
+  std::vector<Value> gradients(Operation& op, int ys, int xs, int seeds, int stops);
+
+  // For the session: what the plan's leaves are.
+  struct Draw {
+    Operation* op;
+    RandomStream* stream;
+    DrawKind kind;
+    Shape shape;
+    DType dtype;
+    int64_t low, high;
+  };
+  struct Leaf {
+    enum Kind { feed, fixed, draw } kind;
+    int index;    // of the feed or the draw
+    Array array;  // fixed
+  };
+  const std::vector<Leaf>& leaves() const { return leaves_; }
+  const std::vector<Draw>& draws() const { return draws_; }
+  const std::set<int>& feeds_looked_at() const { return looked_at_; }
+  const std::vector<std::pair<VariableState*, bool>>& assumptions() const { return assumptions_; }
+  /// Assigns the last writes to their Cells.
+  std::vector<VariableState*> commit();
+  /// Operations computed by the session after the plan, on its results.
+  const std::vector<Operation*>& host_ops() const { return host_ops_; }
+
+ private:
+  friend std::optional<Array> fold(const Operation&, int, const std::vector<Array>&);
+  struct Write {
+    int sequence;
+    Value value;
+  };
+  using Writes = std::map<Operation*, Write>;
+
+  void translate_op(Operation& op);
+  void merge_writes(Operation& op);
+  Value read(Operation* variable, Operation* reader);
+  Value initial(Operation* variable);
+  [[noreturn]] void uninitialized(Operation* variable);
+  Data evaluate(Operation& op, int index);
+  Value input_leaf(const std::string& name, const Array& like, Leaf leaf);
+
+  Store* store_;
+  const std::vector<Feed>& feeds_;
+  std::unique_ptr<trivium::Graph> graph_;
+  std::unordered_map<int64_t, int> fed_;
+  std::unordered_map<int64_t, Value> values_;
+  std::unordered_map<int64_t, Data> known_;
+  std::unordered_map<Operation*, Value> initials_;
+  std::unordered_map<Operation*, Write> last_;
+  std::vector<Operation*> written_;
+  std::unordered_map<Operation*, std::shared_ptr<const Writes>> seen_;
+  int sequence_ = 0;
+  std::vector<Leaf> leaves_;
+  std::vector<Draw> draws_;
+  std::set<int> looked_at_;
+  std::vector<std::pair<VariableState*, bool>> assumptions_;
+  std::vector<Operation*> host_ops_, ops_;
+};
+
+/// The value of an operation on these inputs; nothing when it can not be had.
+std::optional<Array> fold(const Operation& op, int index, const std::vector<Array>& inputs);
+
+/// Runs an engine graph without leaves to bind; for constants.
+std::vector<Array> run_constants(const trivium::Graph& graph, const std::vector<Value>& fetches);
+
+}  // namespace trivium::tf
