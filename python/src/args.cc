@@ -85,7 +85,8 @@ void Args::keyword(PyObject* name, PyObject* value) {
       std::string known;
       for (int k = 0; k < def_.count; ++k)
         known += std::string(k ? ", " : "") + PyUnicode_AsUTF8(def_.names[k]);
-      type_error(fmt::format("{}: no argument is called {}; it takes ({})", def_.name, text, known));
+      type_error(
+          fmt::format("{}: no argument is called {}; it takes ({})", def_.name, text, known));
     }
   }
   if (value_[i] || (i == def_.variadic && variadic_count_))
@@ -114,8 +115,8 @@ void Args::parse(PyObject* const* args, size_t count, PyObject* keywords) {
   }
   for (int i = 0; i < def_.required; ++i)
     if (!value_[i] && !(i == def_.variadic && variadic_count_))
-      type_error(fmt::format("{}: argument {} is missing", def_.name,
-                             PyUnicode_AsUTF8(def_.names[i])));
+      type_error(
+          fmt::format("{}: argument {} is missing", def_.name, PyUnicode_AsUTF8(def_.names[i])));
 }
 
 void Args::wrong(int i, const char* expected) const {
@@ -140,7 +141,8 @@ std::vector<Tensor> Args::tensors(int i) const {
   if (i == def_.variadic && variadic_count_ > 0 &&
       !(variadic_count_ == 1 && !python::is_tensor(variadic_[0]))) {
     for (size_t k = 0; k < variadic_count_; ++k) {
-      if (!python::is_tensor(variadic_[k])) type_error(fmt::format("{}: expects Tensors, not {}", def_.name, type_name(variadic_[k])));
+      if (!python::is_tensor(variadic_[k]))
+        type_error(fmt::format("{}: expects Tensors, not {}", def_.name, type_name(variadic_[k])));
       result.push_back(tensor_in(variadic_[k]));
     }
     return result;
@@ -294,8 +296,8 @@ nn::Reduction Args::reduction(int first) const {
   if (has(first) || has(first + 1)) {
     const bool average = flag(first, true), reduce = flag(first + 1, true);
     const char* now = !reduce ? "none" : average ? "mean" : "sum";
-    const std::string message =
-        fmt::format("size_average and reduce are the names of before 0.4; write reduction='{}'", now);
+    const std::string message = fmt::format(
+        "size_average and reduce are the names of before 0.4; write reduction='{}'", now);
     warn(PyExc_UserWarning, message.c_str());
     return nn::parse_reduction(now);
   }
@@ -339,8 +341,7 @@ PyObject* named(const char* kind, const nn::ValuesIndices& v) {
 namespace {
 
 struct FunctionObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   const Def* def;
 };
 
@@ -396,13 +397,12 @@ PyObject* function_repr(PyObject* self) {
 }
 PyObject* function_reduce(PyObject* self, PyObject*) { return function_name(self, nullptr); }
 
-PyGetSetDef function_getset[] = {
-    {"__name__", function_name, nullptr, nullptr, nullptr},
-    {"__qualname__", function_name, nullptr, nullptr, nullptr},
-    {"__module__", function_module, nullptr, nullptr, nullptr},
-    {"__doc__", function_doc, nullptr, nullptr, nullptr},
-    {"__text_signature__", function_doc, nullptr, nullptr, nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef function_getset[] = {{"__name__", function_name, nullptr, nullptr, nullptr},
+                                 {"__qualname__", function_name, nullptr, nullptr, nullptr},
+                                 {"__module__", function_module, nullptr, nullptr, nullptr},
+                                 {"__doc__", function_doc, nullptr, nullptr, nullptr},
+                                 {"__text_signature__", function_doc, nullptr, nullptr, nullptr},
+                                 {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyMethodDef function_methods[] = {{"__reduce__", function_reduce, METH_NOARGS, nullptr},
                                   {nullptr, nullptr, 0, nullptr}};
 
@@ -412,8 +412,8 @@ PyTypeObject make_type(const char* name, bool method) {
   t.tp_basicsize = sizeof(FunctionObject);
   t.tp_vectorcall_offset = offsetof(FunctionObject, vectorcall);
   t.tp_call = PyVectorcall_Call;
-  t.tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
-               (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
+  t.tp_flags =
+      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | (method ? Py_TPFLAGS_METHOD_DESCRIPTOR : 0);
   t.tp_getset = function_getset;
   t.tp_methods = function_methods;
   t.tp_repr = function_repr;

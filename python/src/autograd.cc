@@ -88,8 +88,8 @@ record::Var run_hook(PyObject* hook, const record::Var& gradient) {
 void define_autograd(Registry& r, nb::module_& m) {
   r.method("backward", "input, gradient=, retain_graph=, create_graph=, inputs=, retain_variables=",
            [](Args& a) { return backward(a); });
-  r.function("_backward", "tensors, grad_tensors=, retain_graph=, create_graph=, inputs=",
-             [](Args& a) {
+  r.function("_backward",
+             "tensors, grad_tensors=, retain_graph=, create_graph=, inputs=", [](Args& a) {
                std::vector<Tensor> inputs;
                const bool only = a.has(4);
                if (only) inputs = list(a, 4);
@@ -104,8 +104,7 @@ void define_autograd(Registry& r, nb::module_& m) {
                }
                return none();
              });
-  r.function("_grad",
-             "outputs, inputs, grad_outputs=, retain_graph=, create_graph=, allow_unused=",
+  r.function("_grad", "outputs, inputs, grad_outputs=, retain_graph=, create_graph=, allow_unused=",
              [](Args& a) {
                const std::vector<Tensor> outputs = list(a, 0), inputs = list(a, 1);
                const std::vector<Tensor> given_seeds = seeds(a, 2);
@@ -120,8 +119,9 @@ void define_autograd(Registry& r, nb::module_& m) {
   r.method("detach", "input", [](Args& a) { return a.tensor(0).detach(); });
   r.function("detach", "input", [](Args& a) { return a.tensor(0).detach(); });
   r.method("detach_", "input", [](Args& a) { return a.tensor(0).detach_(); });
-  r.method("requires_grad_", "input, requires_grad=",
-           [](Args& a) { return a.tensor(0).requires_grad_(a.flag(1, true)); });
+  r.method("requires_grad_", "input, requires_grad=", [](Args& a) {
+    return a.tensor(0).requires_grad_(a.flag(1, true));
+  });
   r.method("retain_grad", "input", [](Args& a) {
     Tensor(a.tensor(0)).retain_grad();
     return none();
@@ -138,8 +138,7 @@ void define_autograd(Registry& r, nb::module_& m) {
     const std::vector<Tensor> in = a.tensors(1), out = a.tensors(2);
     std::vector<record::Var> i(in.begin(), in.end()), o(out.begin(), out.end());
     const std::vector<record::Var> result = record::attach_rule(
-        a.text(0), i, o,
-        [rule = shared(a.raw(3))](const std::vector<record::Var>& gradients) {
+        a.text(0), i, o, [rule = shared(a.raw(3))](const std::vector<record::Var>& gradients) {
           return run_rule(rule.get(), gradients);
         });
     return std::vector<Tensor>(result.begin(), result.end());

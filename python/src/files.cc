@@ -22,23 +22,40 @@ class Loader {
 
   nb::object value(const PickleValue& v) {
     switch (v.kind()) {
-      case Kind::none: return nb::none();
-      case Kind::boolean: return nb::bool_(v.as_bool());
-      case Kind::integer: return nb::int_(v.as_int());
-      case Kind::big_integer: return helpers_["big_integer"](bytes(v.text()));
-      case Kind::real: return nb::float_(v.as_double());
-      case Kind::string: return nb::str(v.text().data(), v.text().size());
-      case Kind::bytes: return bytes(v.text());
-      case Kind::tuple: return nb::tuple(items(v));
-      case Kind::list: return items(v);
-      case Kind::set: return helpers_["set"](items(v));
-      case Kind::dict: return dict(v);
-      case Kind::tensor: return tensor(v);
-      case Kind::storage: return helpers_["storage"](nb::str("storage"));
-      case Kind::dtype: return dtype(v);
-      case Kind::device: return helpers_["device"](nb::str(v.text().c_str()));
-      case Kind::global: return helpers_["global"](nb::str(v.text().c_str()));
-      case Kind::record: return record(v);
+      case Kind::none:
+        return nb::none();
+      case Kind::boolean:
+        return nb::bool_(v.as_bool());
+      case Kind::integer:
+        return nb::int_(v.as_int());
+      case Kind::big_integer:
+        return helpers_["big_integer"](bytes(v.text()));
+      case Kind::real:
+        return nb::float_(v.as_double());
+      case Kind::string:
+        return nb::str(v.text().data(), v.text().size());
+      case Kind::bytes:
+        return bytes(v.text());
+      case Kind::tuple:
+        return nb::tuple(items(v));
+      case Kind::list:
+        return items(v);
+      case Kind::set:
+        return helpers_["set"](items(v));
+      case Kind::dict:
+        return dict(v);
+      case Kind::tensor:
+        return tensor(v);
+      case Kind::storage:
+        return helpers_["storage"](nb::str("storage"));
+      case Kind::dtype:
+        return dtype(v);
+      case Kind::device:
+        return helpers_["device"](nb::str(v.text().c_str()));
+      case Kind::global:
+        return helpers_["global"](nb::str(v.text().c_str()));
+      case Kind::record:
+        return record(v);
     }
     return nb::none();
   }
@@ -125,7 +142,8 @@ class Saver {
     if (PyLong_CheckExact(p)) return integer(p);
     if (PyFloat_Check(p)) return PyFloat_AS_DOUBLE(p);
     if (PyUnicode_Check(p)) return std::string(PyUnicode_AsUTF8(p));
-    if (PyBytes_Check(p)) return PickleValue::bytes({PyBytes_AS_STRING(p), size_t(PyBytes_GET_SIZE(p))});
+    if (PyBytes_Check(p))
+      return PickleValue::bytes({PyBytes_AS_STRING(p), size_t(PyBytes_GET_SIZE(p))});
     if (is_dtype(p)) return formats::element_type_of(dtype_of(p));
     for (const auto& [id, made] : known_)
       if (id == p) return made;
@@ -194,7 +212,8 @@ class Saver {
       storage = std::make_shared<formats::TorchStorage>();
       storage->type = out.type;
       storage->buffer = e.base.buffer();
-      storage->offset_bytes = static_cast<char*>(e.base.raw()) - static_cast<char*>(e.base.buffer()->data());
+      storage->offset_bytes =
+          static_cast<char*>(e.base.raw()) - static_cast<char*>(e.base.buffer()->data());
       storage->count = e.base.count();
     }
     out.storage = storage;
@@ -231,15 +250,15 @@ void define_files(nb::module_& m) {
       return Loader(helpers).value(formats::load_torch(path, mode));
     });
   });
-  m.def("_parse_torch", [](nb::bytes data, const std::string& name, bool inspect,
-                           nb::handle helpers) {
-    return translated([&] {
-      formats::PickleOptions options;
-      options.mode = inspect ? formats::PickleMode::inspect : formats::PickleMode::strict;
-      const formats::Bytes bytes{reinterpret_cast<const uint8_t*>(data.c_str()), data.size()};
-      return Loader(helpers).value(formats::parse_torch(bytes, name, options));
-    });
-  });
+  m.def("_parse_torch",
+        [](nb::bytes data, const std::string& name, bool inspect, nb::handle helpers) {
+          return translated([&] {
+            formats::PickleOptions options;
+            options.mode = inspect ? formats::PickleMode::inspect : formats::PickleMode::strict;
+            const formats::Bytes bytes{reinterpret_cast<const uint8_t*>(data.c_str()), data.size()};
+            return Loader(helpers).value(formats::parse_torch(bytes, name, options));
+          });
+        });
   m.def("_save_torch", [](const std::string& path, nb::handle object) {
     translated([&] {
       Saver saver;
@@ -261,21 +280,20 @@ void define_files(nb::module_& m) {
       return d;
     });
   });
-  m.def("_save_safetensors",
-        [](const std::string& path, nb::dict tensors, nb::dict metadata) {
-          translated([&] {
-            std::vector<std::pair<std::string, Array>> list;
-            for (auto [key, value] : tensors) {
-              if (!is_tensor(value.ptr())) type_error("safetensors files hold tensors only");
-              list.emplace_back(nb::cast<std::string>(key), tensor_in(value.ptr()).array());
-            }
-            std::map<std::string, std::string> notes;
-            for (auto [key, value] : metadata)
-              notes[nb::cast<std::string>(key)] = nb::cast<std::string>(value);
-            formats::save_safetensors(path, list, notes);
-            return 0;
-          });
-        });
+  m.def("_save_safetensors", [](const std::string& path, nb::dict tensors, nb::dict metadata) {
+    translated([&] {
+      std::vector<std::pair<std::string, Array>> list;
+      for (auto [key, value] : tensors) {
+        if (!is_tensor(value.ptr())) type_error("safetensors files hold tensors only");
+        list.emplace_back(nb::cast<std::string>(key), tensor_in(value.ptr()).array());
+      }
+      std::map<std::string, std::string> notes;
+      for (auto [key, value] : metadata)
+        notes[nb::cast<std::string>(key)] = nb::cast<std::string>(value);
+      formats::save_safetensors(path, list, notes);
+      return 0;
+    });
+  });
 }
 
 }  // namespace trivium::python

@@ -13,15 +13,18 @@ namespace {
 
 struct Survey {
   Shape shape;
-  int category = -1;                  // of Python numbers: bool 0, int 1, float 2
-  std::optional<DType> exact;         // NumPy scalars and tensors keep theirs
+  int category = -1;           // of Python numbers: bool 0, int 1, float 2
+  std::optional<DType> exact;  // NumPy scalars and tensors keep theirs
+  int leaf_depth = -1;         // where numbers stand
 };
 
 bool has_interface(PyObject* o) {
   return PyObject_HasAttrString(reinterpret_cast<PyObject*>(Py_TYPE(o)), "__array_interface__");
 }
 
-void meet(Survey& s, DType dtype) { s.exact = s.exact ? nn::promote_types(*s.exact, dtype) : dtype; }
+void meet(Survey& s, DType dtype) {
+  s.exact = s.exact ? nn::promote_types(*s.exact, dtype) : dtype;
+}
 
 bool is_list(PyObject* o) { return PyList_Check(o) || PyTuple_Check(o) || PyRange_Check(o); }
 
@@ -30,6 +33,7 @@ void survey(PyObject* o, int depth, Survey& s) {
     nb::object fast = nb::steal(PySequence_Fast(o, ""));
     check(fast.is_valid());
     const Py_ssize_t n = PySequence_Fast_GET_SIZE(fast.ptr());
+    if (s.leaf_depth == depth) type_error("a list stands beside a number");
     if (s.shape.rank() == depth)
       s.shape.push_back(n);
     else if (s.shape[depth] != n)
@@ -46,6 +50,7 @@ void survey(PyObject* o, int depth, Survey& s) {
     }
     return;
   }
+  if (s.leaf_depth < 0) s.leaf_depth = depth;
   Shape own;
   if (is_tensor(o)) {
     own = tensor_in(o).shape();
@@ -89,8 +94,8 @@ struct Writer {
     else if constexpr (std::is_integral_v<T>)
       *at++ = static_cast<T>(v.integer());
     else
-      *at++ = static_cast<T>(static_cast<std::conditional_t<std::is_same_v<T, double>, double,
-                                                            float>>(v.real()));
+      *at++ = static_cast<T>(
+          static_cast<std::conditional_t<std::is_same_v<T, double>, double, float>>(v.real()));
   }
   void write(PyObject* o) {
     if (is_list(o)) {
@@ -122,13 +127,15 @@ void fill(const Array& a, PyObject* data) {
 DType dtype_of_typestr(const char* s) {
   if (s[0] == '>') nn::raise<nn::ValueError>("big-endian arrays are not taken: use astype()");
   static const std::pair<const char*, DType> known[] = {
-      {"f4", DType::f32}, {"f8", DType::f64}, {"f2", DType::f16}, {"i1", DType::i8},
-      {"u1", DType::u8},  {"i2", DType::i16}, {"i4", DType::i32}, {"i8", DType::i64},
-      {"b1", DType::bool_}};
+      {"f4", DType::f32}, {"f8", DType::f64}, {"f2", DType::f16},
+      {"i1", DType::i8},  {"u1", DType::u8},  {"i2", DType::i16},
+      {"i4", DType::i32}, {"i8", DType::i64}, {"b1", DType::bool_}};
   for (const auto& [name, dtype] : known)
     if (!std::strcmp(s + 1, name)) return dtype;
-  type_error(fmt::format("arrays of type {} are not taken; float16, float32, float64, int8 to "
-                         "int64, uint8 and bool are", s + 1));
+  type_error(
+      fmt::format("arrays of type {} are not taken; float16, float32, float64, int8 to "
+                  "int64, uint8 and bool are",
+                  s + 1));
 }
 
 Array wide_unsigned(const char* kind, const char* raw, const Shape& shape) {
@@ -244,16 +251,36 @@ Tensor tensor_of_data(PyObject* data, std::optional<DType> dtype) {
   if (dtype) made = *dtype;
   Array a(s.shape, made);
   switch (made) {
-    case DType::f32: fill<float>(a, data); break;
-    case DType::f64: fill<double>(a, data); break;
-    case DType::f16: fill<Half>(a, data); break;
-    case DType::bf16: fill<BFloat>(a, data); break;
-    case DType::i8: fill<int8_t>(a, data); break;
-    case DType::u8: fill<uint8_t>(a, data); break;
-    case DType::i16: fill<int16_t>(a, data); break;
-    case DType::i32: fill<int32_t>(a, data); break;
-    case DType::i64: fill<int64_t>(a, data); break;
-    case DType::bool_: fill<bool>(a, data); break;
+    case DType::f32:
+      fill<float>(a, data);
+      break;
+    case DType::f64:
+      fill<double>(a, data);
+      break;
+    case DType::f16:
+      fill<Half>(a, data);
+      break;
+    case DType::bf16:
+      fill<BFloat>(a, data);
+      break;
+    case DType::i8:
+      fill<int8_t>(a, data);
+      break;
+    case DType::u8:
+      fill<uint8_t>(a, data);
+      break;
+    case DType::i16:
+      fill<int16_t>(a, data);
+      break;
+    case DType::i32:
+      fill<int32_t>(a, data);
+      break;
+    case DType::i64:
+      fill<int64_t>(a, data);
+      break;
+    case DType::bool_:
+      fill<bool>(a, data);
+      break;
   }
   return Tensor(a);
 }

@@ -15,7 +15,8 @@ nn::Slice slice_of(PyObject* o) {
   auto* s = reinterpret_cast<PySliceObject*>(o);
   const int64_t step = s->step == Py_None ? 1 : integer_of(s->step);
   if (step <= 0)
-    nn::raise<nn::ValueError>("the step of a slice must be positive, not {}; flip() reverses", step);
+    nn::raise<nn::ValueError>("the step of a slice must be positive, not {}; flip() reverses",
+                              step);
   return nn::Slice(bound(s->start), bound(s->stop), step);
 }
 

@@ -13,9 +13,10 @@ namespace {
 /// "torch.FloatTensor" as a dtype.
 DType dtype_of_text(const std::string& text) {
   static const std::pair<const char*, DType> known[] = {
-      {"Float", DType::f32}, {"Double", DType::f64}, {"Half", DType::f16},
-      {"BFloat16", DType::bf16}, {"Char", DType::i8}, {"Byte", DType::u8},
-      {"Short", DType::i16}, {"Int", DType::i32}, {"Long", DType::i64}, {"Bool", DType::bool_}};
+      {"Float", DType::f32},     {"Double", DType::f64}, {"Half", DType::f16},
+      {"BFloat16", DType::bf16}, {"Char", DType::i8},    {"Byte", DType::u8},
+      {"Short", DType::i16},     {"Int", DType::i32},    {"Long", DType::i64},
+      {"Bool", DType::bool_}};
   for (const auto& [name, dtype] : known)
     if (text == std::string("torch.") + name + "Tensor") return dtype;
   nn::raise<nn::ValueError>("no tensor type is called {}; 'torch.FloatTensor' is one", text);
@@ -41,10 +42,14 @@ Tensor to(Args& a) {
 
 PyObject* element(const Array& a, int64_t i) {
   switch (a.dtype()) {
-    case DType::bool_: return PyBool_FromLong(a.data<bool>()[i]);
-    case DType::i64: return PyLong_FromLongLong(a.data<int64_t>()[i]);
-    case DType::f32: return PyFloat_FromDouble(a.data<float>()[i]);
-    case DType::f64: return PyFloat_FromDouble(a.data<double>()[i]);
+    case DType::bool_:
+      return PyBool_FromLong(a.data<bool>()[i]);
+    case DType::i64:
+      return PyLong_FromLongLong(a.data<int64_t>()[i]);
+    case DType::f32:
+      return PyFloat_FromDouble(a.data<float>()[i]);
+    case DType::f64:
+      return PyFloat_FromDouble(a.data<double>()[i]);
     default:
       return is_floating(a.dtype()) ? PyFloat_FromDouble(a.at(i))
                                     : PyLong_FromLongLong(static_cast<int64_t>(a.at(i)));
@@ -67,16 +72,26 @@ struct SharedMemory {
 
 const char* typestr(DType dtype) {
   switch (dtype) {
-    case DType::f32: return "<f4";
-    case DType::f64: return "<f8";
-    case DType::f16: return "<f2";
-    case DType::i8: return "|i1";
-    case DType::u8: return "|u1";
-    case DType::i16: return "<i2";
-    case DType::i32: return "<i4";
-    case DType::i64: return "<i8";
-    case DType::bool_: return "|b1";
-    default: return nullptr;
+    case DType::f32:
+      return "<f4";
+    case DType::f64:
+      return "<f8";
+    case DType::f16:
+      return "<f2";
+    case DType::i8:
+      return "|i1";
+    case DType::u8:
+      return "|u1";
+    case DType::i16:
+      return "<i2";
+    case DType::i32:
+      return "<i4";
+    case DType::i64:
+      return "<i8";
+    case DType::bool_:
+      return "|b1";
+    default:
+      return nullptr;
   }
 }
 
@@ -117,7 +132,8 @@ PyObject* numpy_of(const Tensor& t, bool force) {
 }  // namespace
 
 void define_conversion(Registry& r) {
-  r.method("to", "input, *args, device=, dtype=, non_blocking=, copy=", [](Args& a) { return to(a); });
+  r.method("to",
+           "input, *args, device=, dtype=, non_blocking=, copy=", [](Args& a) { return to(a); });
 #define TRIVIUM_TO(name, dtype) \
   r.method(name, "input", [](Args& a) { return a.tensor(0).to(DType::dtype); })
   TRIVIUM_TO("float", f32);
@@ -133,8 +149,7 @@ void define_conversion(Registry& r) {
 #undef TRIVIUM_TO
   r.method("type", "input, dtype=, non_blocking=", [](Args& a) -> PyObject* {
     const Tensor& x = a.tensor(0);
-    if (!a.has(1))
-      return PyObject_GetAttrString(dtype_object(x.dtype()), "_tensor_name");
+    if (!a.has(1)) return PyObject_GetAttrString(dtype_object(x.dtype()), "_tensor_name");
     if (PyUnicode_Check(a.raw(1))) return wrap(x.to(dtype_of_text(a.text(1))));
     return wrap(x.to(*a.dtype(1)));
   });
@@ -157,8 +172,7 @@ void define_conversion(Registry& r) {
     int64_t at = 0;
     return list_of(content, 0, at);
   });
-  r.method("numpy", "input, *, force=",
-           [](Args& a) { return numpy_of(a.tensor(0), a.flag(1)); });
+  r.method("numpy", "input, *, force=", [](Args& a) { return numpy_of(a.tensor(0), a.flag(1)); });
   r.method("_data_text", "input, indent=", [](Args& a) {
     return nn::data_text(a.tensor(0), static_cast<int>(a.integer(1, 0)));
   });

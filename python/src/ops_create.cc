@@ -35,27 +35,30 @@ void define_creation(Registry& r) {
       warn(PyExc_UserWarning, "torch.tensor(t) copies: t.clone().detach() says so plainly");
     return requiring(tensor_of_data(a.raw(0), o.dtype), o.requires_grad);
   });
-  r.function("as_tensor", "data, dtype=, device=", [](Args& a) {
+  r.function("as_tensor", "data, dtype=, device=, requires_grad=", [](Args& a) -> PyObject* {
     const nn::TensorOptions o = a.options(1);
-    if (a.is_tensor(0)) return o.dtype ? a.tensor(0).to(*o.dtype) : a.tensor(0);
+    if (a.is_tensor(0)) return wrap(o.dtype ? a.tensor(0).to(*o.dtype) : a.tensor(0));
     if (PyObject_HasAttrString(a.raw(0), "__array_interface__") && !is_number(a.raw(0))) {
       const Tensor t = tensor_of_array(a.raw(0), false);
-      return o.dtype ? t.to(*o.dtype) : t;
+      return o.dtype && *o.dtype != t.dtype() ? wrap(t.to(*o.dtype)) : wrap_shared(t);
     }
-    return tensor_of_data(a.raw(0), o.dtype);
+    return wrap(tensor_of_data(a.raw(0), o.dtype));
   });
   r.alias("asarray");
   r.function("from_numpy", "ndarray", [](Args& a) {
     if (!PyObject_HasAttrString(a.raw(0), "__array_interface__")) a.wrong(0, "a NumPy array");
-    return tensor_of_array(a.raw(0), false);
+    return wrap_shared(tensor_of_array(a.raw(0), false));
   });
-#define TRIVIUM_SIZED(name)                                             \
-  r.function(#name, "*size, dtype=, device=, requires_grad=",           \
-             [](Args& a) { return nn::name(a.dims(0), a.options(1)); });\
-  r.method("new_" #name, "input, *size, dtype=, device=, requires_grad=", \
-           [](Args& a) { return nn::name(a.dims(1), like(a, 2)); });    \
-  r.function(#name "_like", "input, dtype=, device=, requires_grad=",   \
-             [](Args& a) { return nn::name##_like(a.tensor(0), a.options(1)); })
+#define TRIVIUM_SIZED(name)                                                             \
+  r.function(#name, "*size, dtype=, device=, requires_grad=", [](Args& a) {             \
+    return nn::name(a.dims(0), a.options(1));                                           \
+  });                                                                                   \
+  r.method("new_" #name, "input, *size, dtype=, device=, requires_grad=", [](Args& a) { \
+    return nn::name(a.dims(1), like(a, 2));                                             \
+  });                                                                                   \
+  r.function(#name "_like", "input, dtype=, device=, requires_grad=", [](Args& a) {     \
+    return nn::name##_like(a.tensor(0), a.options(1));                                  \
+  })
   TRIVIUM_SIZED(zeros);
   TRIVIUM_SIZED(ones);
   TRIVIUM_SIZED(empty);
@@ -63,8 +66,9 @@ void define_creation(Registry& r) {
   r.function("full", "size, fill_value, *, dtype=, device=, requires_grad=", [](Args& a) {
     return nn::full(a.dims(0), a.scalar(1), a.options(2));
   });
-  r.method("new_full", "input, size, fill_value, *, dtype=, device=, requires_grad=",
-           [](Args& a) { return nn::full(a.dims(1), a.scalar(2), like(a, 3)); });
+  r.method("new_full", "input, size, fill_value, *, dtype=, device=, requires_grad=", [](Args& a) {
+    return nn::full(a.dims(1), a.scalar(2), like(a, 3));
+  });
   r.function("full_like", "input, fill_value, *, dtype=, device=, requires_grad=", [](Args& a) {
     return nn::full_like(a.tensor(0), a.scalar(1), a.options(2));
   });
@@ -78,8 +82,9 @@ void define_creation(Registry& r) {
       return tensor_of_data(a.raw(1), dtype);
     return nn::empty(a.variadic_count() ? a.dims(1) : Dims(0), {.dtype = dtype});
   });
-  r.function("arange", "start, end=, step=, dtype=, device=, requires_grad=",
-             [](Args& a) { return arange(a); });
+  r.function("arange", "start, end=, step=, dtype=, device=, requires_grad=", [](Args& a) {
+    return arange(a);
+  });
   r.function("range", "start, end=, step=, dtype=, device=, requires_grad=", [](Args& a) {
     warn(PyExc_UserWarning, "torch.range includes its end; torch.arange is the usual function");
     nn::TensorOptions o = a.options(3);
@@ -91,12 +96,13 @@ void define_creation(Registry& r) {
   r.function("linspace", "start, end, steps, *, dtype=, device=, requires_grad=", [](Args& a) {
     return nn::linspace(a.real(0), a.real(1), a.integer(2), a.options(3));
   });
-  r.function("logspace", "start, end, steps, base=, *, dtype=, device=, requires_grad=",
-             [](Args& a) {
+  r.function("logspace",
+             "start, end, steps, base=, *, dtype=, device=, requires_grad=", [](Args& a) {
                return nn::logspace(a.real(0), a.real(1), a.integer(2), a.real(3, 10), a.options(4));
              });
-  r.function("eye", "n, m=, *, dtype=, device=, requires_grad=",
-             [](Args& a) { return nn::eye(a.integer(0), a.opt_integer(1), a.options(2)); });
+  r.function("eye", "n, m=, *, dtype=, device=, requires_grad=", [](Args& a) {
+    return nn::eye(a.integer(0), a.opt_integer(1), a.options(2));
+  });
   r.function("tril_indices", "row, col, offset=, dtype=, device=", [](Args& a) {
     return nn::tril_indices(a.integer(0), a.integer(1), a.integer(2, 0));
   });
@@ -164,12 +170,13 @@ nn::Generator generator_in(PyObject* object) {
 
 void define_random(Registry& r, nb::module_& m) {
   nb::class_<PyGenerator>(m, "Generator")
-      .def("__init__",
-           [](PyGenerator* g, nb::handle device) {
-             new (g) PyGenerator();
-             if (!device.is_none()) check_device(device.ptr());
-           },
-           nb::arg("device") = nb::none())
+      .def(
+          "__init__",
+          [](PyGenerator* g, nb::handle device) {
+            new (g) PyGenerator();
+            if (!device.is_none()) check_device(device.ptr());
+          },
+          nb::arg("device") = nb::none())
       .def("manual_seed",
            [](nb::handle self, nb::handle value) {
              seed(*nb::cast<PyGenerator*>(self)->used, value);
@@ -177,13 +184,11 @@ void define_random(Registry& r, nb::module_& m) {
            })
       .def("seed", [](PyGenerator& g) { return g.used->seed(); })
       .def("initial_seed", [](PyGenerator& g) { return g.used->initial_seed(); })
-      .def("get_state",
-           [](PyGenerator& g) { return nb::steal(wrap(Tensor(g.used->state()))); })
+      .def("get_state", [](PyGenerator& g) { return nb::steal(wrap(Tensor(g.used->state()))); })
       .def("set_state",
            [](PyGenerator& g, nb::handle state) {
              if (!is_tensor(state.ptr())) type_error("a generator's state is a uint8 tensor");
              g.used->set_state(tensor_in(state.ptr()).array());
-             return none();
            })
       .def_prop_ro("device", [](PyGenerator&) { return nb::borrow(given.cpu); });
   auto* shared = new PyGenerator();
@@ -201,27 +206,26 @@ void define_random(Registry& r, nb::module_& m) {
   r.function("randn_like", liked,
              [](Args& a) { return nn::randn_like(a.tensor(0), a.options(1), a.generator(4)); });
   // randint(high, size) or randint(low, high, size)
-  r.function("randint", "low, high=, size=, *, dtype=, device=, requires_grad=, generator=",
-             [](Args& a) {
+  r.function("randint",
+             "low, high=, size=, *, dtype=, device=, requires_grad=, generator=", [](Args& a) {
                const nn::TensorOptions o = a.options(3);
                if (a.has(1) && !a.has(2))
                  return nn::randint(0, a.integer(0), a.dims(1), o, a.generator(6));
                if (!a.has(1)) return nn::randint(0, a.integer(0), a.dims(2), o, a.generator(6));
                return nn::randint(a.integer(0), a.integer(1), a.dims(2), o, a.generator(6));
              });
-  r.function("randint_like", "input, low, high=, *, dtype=, device=, requires_grad=",
-             [](Args& a) {
-               const nn::TensorOptions o = a.options(3);
-               if (!a.has(2)) return nn::randint_like(a.tensor(0), 0, a.integer(1), o);
-               return nn::randint_like(a.tensor(0), a.integer(1), a.integer(2), o);
-             });
-  r.function("randperm", "n, *, dtype=, device=, requires_grad=, generator=",
-             [](Args& a) { return nn::randperm(a.integer(0), a.options(1), a.generator(4)); });
+  r.function("randint_like", "input, low, high=, *, dtype=, device=, requires_grad=", [](Args& a) {
+    const nn::TensorOptions o = a.options(3);
+    if (!a.has(2)) return nn::randint_like(a.tensor(0), 0, a.integer(1), o);
+    return nn::randint_like(a.tensor(0), a.integer(1), a.integer(2), o);
+  });
+  r.function("randperm", "n, *, dtype=, device=, requires_grad=, generator=", [](Args& a) {
+    return nn::randperm(a.integer(0), a.options(1), a.generator(4));
+  });
   r.function("normal",
              "mean, std=, size=, *, dtype=, device=, requires_grad=, generator=", [](Args& a) {
                const nn::Generator g = a.generator(6);
-               if (a.is_tensor(0) && a.is_tensor(1))
-                 return nn::normal(a.tensor(0), a.tensor(1), g);
+               if (a.is_tensor(0) && a.is_tensor(1)) return nn::normal(a.tensor(0), a.tensor(1), g);
                if (a.is_tensor(0)) return nn::normal(a.tensor(0), a.real(1, 1), g);
                if (a.is_tensor(1)) return nn::normal(a.real(0), a.tensor(1), g);
                return nn::normal(a.real(0), a.real(1, 1), a.dims(2), a.options(3), g);

@@ -7,8 +7,9 @@ namespace trivium::python {
 namespace I = nn::init;
 
 void define_init(Registry& r) {
-  r.function("calculate_gain", "nonlinearity, param=",
-             [](Args& a) { return I::calculate_gain(a.text(0), a.real(1, 0.01)); });
+  r.function("calculate_gain", "nonlinearity, param=", [](Args& a) {
+    return I::calculate_gain(a.text(0), a.real(1, 0.01));
+  });
   r.function("_calculate_fan_in_and_fan_out", "tensor", [](Args& a) {
     const I::Fans f = I::fans_of(a.tensor(0));
     return std::pair<int64_t, int64_t>(f.in, f.out);
@@ -24,8 +25,8 @@ void define_init(Registry& r) {
   r.function("zeros_", "tensor", [](Args& a) { return I::zeros_(a.tensor(0)); });
   r.function("ones_", "tensor", [](Args& a) { return I::ones_(a.tensor(0)); });
   r.function("eye_", "tensor", [](Args& a) { return I::eye_(a.tensor(0)); });
-  r.function("dirac_", "tensor, groups=",
-             [](Args& a) { return I::dirac_(a.tensor(0), a.integer(1, 1)); });
+  r.function("dirac_",
+             "tensor, groups=", [](Args& a) { return I::dirac_(a.tensor(0), a.integer(1, 1)); });
   r.function("xavier_uniform_", "tensor, gain=, generator=", [](Args& a) {
     return I::xavier_uniform_(a.tensor(0), a.real(1, 1), a.generator(2));
   });

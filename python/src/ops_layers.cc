@@ -42,8 +42,8 @@ std::optional<bool> opt_flag(Args& a, int i) {
 PyObject* pooled(Args& a, int spatial) {
   const Dims stride = a.dims(2, {}), pad = a.dims(3, 0), dilation = a.dims(4, 1);
   if (a.flag(6)) {
-    const nn::ValuesIndices v = F::max_pool_with_indices(spatial, a.tensor(0), a.dims(1), stride,
-                                                         pad, dilation, a.flag(5));
+    const nn::ValuesIndices v =
+        F::max_pool_with_indices(spatial, a.tensor(0), a.dims(1), stride, pad, dilation, a.flag(5));
     return to_python(std::pair<Tensor, Tensor>(v.values, v.indices));
   }
   const auto f = spatial == 1 ? F::max_pool1d : spatial == 2 ? F::max_pool2d : F::max_pool3d;
@@ -68,8 +68,8 @@ void define_pools(Registry& r) {
   r.function("max_pool1d", max_pool, [](Args& a) { return pooled(a, 1); });
   r.function("max_pool2d", max_pool, [](Args& a) { return pooled(a, 2); });
   r.function("max_pool3d", max_pool, [](Args& a) { return pooled(a, 3); });
-  r.function("_max_unpool", "spatial, input, indices, kernel_size, stride=, padding=, output_size=",
-             [](Args& a) {
+  r.function("_max_unpool",
+             "spatial, input, indices, kernel_size, stride=, padding=, output_size=", [](Args& a) {
                return F::max_unpool(static_cast<int>(a.integer(0)), a.tensor(1), a.tensor(2),
                                     a.dims(3), a.dims(4, {}), a.dims(5, 0), a.dims(6, {}));
              });
@@ -109,28 +109,27 @@ void define_pools(Registry& r) {
 
 void define_convolutions(Registry& r) {
   constexpr auto conv = "input, weight, bias=, stride=, padding=, dilation=, groups=";
-#define TRIVIUM_CONV(name)                                                                   \
-  r.function(#name, conv, [](Args& a) {                                                      \
-    return F::name(a.tensor(0), a.tensor(1), a.opt_tensor(2), a.dims(3, 1), padding(a, 4),   \
-                   a.dims(5, 1), a.integer(6, 1));                                           \
+#define TRIVIUM_CONV(name)                                                                 \
+  r.function(#name, conv, [](Args& a) {                                                    \
+    return F::name(a.tensor(0), a.tensor(1), a.opt_tensor(2), a.dims(3, 1), padding(a, 4), \
+                   a.dims(5, 1), a.integer(6, 1));                                         \
   })
   TRIVIUM_CONV(conv1d);
   TRIVIUM_CONV(conv2d);
   TRIVIUM_CONV(conv3d);
 #undef TRIVIUM_CONV
-  r.function("_conv_nd",
-             "spatial, input, weight, bias, stride, padding, dilation, groups, padding_mode",
-             [](Args& a) {
-               return F::conv_nd(static_cast<int>(a.integer(0)), a.tensor(1), a.tensor(2),
-                                 a.opt_tensor(3), a.dims(4), padding(a, 5), a.dims(6),
-                                 a.integer(7), a.text(8));
-             });
+  r.function(
+      "_conv_nd", "spatial, input, weight, bias, stride, padding, dilation, groups, padding_mode",
+      [](Args& a) {
+        return F::conv_nd(static_cast<int>(a.integer(0)), a.tensor(1), a.tensor(2), a.opt_tensor(3),
+                          a.dims(4), padding(a, 5), a.dims(6), a.integer(7), a.text(8));
+      });
   constexpr auto transposed =
       "input, weight, bias=, stride=, padding=, output_padding=, groups=, dilation=";
-#define TRIVIUM_CONV(name)                                                                   \
-  r.function(#name, transposed, [](Args& a) {                                                \
-    return F::name(a.tensor(0), a.tensor(1), a.opt_tensor(2), a.dims(3, 1), a.dims(4, 0),    \
-                   a.dims(5, 0), a.integer(6, 1), a.dims(7, 1));                             \
+#define TRIVIUM_CONV(name)                                                                \
+  r.function(#name, transposed, [](Args& a) {                                             \
+    return F::name(a.tensor(0), a.tensor(1), a.opt_tensor(2), a.dims(3, 1), a.dims(4, 0), \
+                   a.dims(5, 0), a.integer(6, 1), a.dims(7, 1));                          \
   })
   TRIVIUM_CONV(conv_transpose1d);
   TRIVIUM_CONV(conv_transpose2d);
@@ -145,22 +144,21 @@ void define_convolutions(Registry& r) {
 }
 
 void define_norms(Registry& r) {
-  r.function("batch_norm",
-             "input, running_mean, running_var, weight=, bias=, training=, momentum=, eps=",
-             [](Args& a) {
-               return F::batch_norm(a.tensor(0), a.opt_tensor(1), a.opt_tensor(2), a.opt_tensor(3),
-                                    a.opt_tensor(4), a.flag(5), a.real(6, 0.1), a.real(7, 1e-5));
-             });
-  r.function("instance_norm",
-             "input, running_mean=, running_var=, weight=, bias=, use_input_stats=, momentum=, eps=",
-             [](Args& a) {
-               return F::instance_norm(a.tensor(0), a.opt_tensor(1), a.opt_tensor(2),
-                                       a.opt_tensor(3), a.opt_tensor(4), a.flag(5, true),
-                                       a.real(6, 0.1), a.real(7, 1e-5));
-             });
+  r.function(
+      "batch_norm",
+      "input, running_mean, running_var, weight=, bias=, training=, momentum=, eps=", [](Args& a) {
+        return F::batch_norm(a.tensor(0), a.opt_tensor(1), a.opt_tensor(2), a.opt_tensor(3),
+                             a.opt_tensor(4), a.flag(5), a.real(6, 0.1), a.real(7, 1e-5));
+      });
+  r.function(
+      "instance_norm",
+      "input, running_mean=, running_var=, weight=, bias=, use_input_stats=, momentum=, eps=",
+      [](Args& a) {
+        return F::instance_norm(a.tensor(0), a.opt_tensor(1), a.opt_tensor(2), a.opt_tensor(3),
+                                a.opt_tensor(4), a.flag(5, true), a.real(6, 0.1), a.real(7, 1e-5));
+      });
   r.function("layer_norm", "input, normalized_shape, weight=, bias=, eps=", [](Args& a) {
-    return F::layer_norm(a.tensor(0), a.dims(1), a.opt_tensor(2), a.opt_tensor(3),
-                         a.real(4, 1e-5));
+    return F::layer_norm(a.tensor(0), a.dims(1), a.opt_tensor(2), a.opt_tensor(3), a.real(4, 1e-5));
   });
   r.function("group_norm", "input, num_groups, weight=, bias=, eps=", [](Args& a) {
     return F::group_norm(a.tensor(0), a.integer(1), a.opt_tensor(2), a.opt_tensor(3),
@@ -181,8 +179,9 @@ void define_norms(Registry& r) {
 }  // namespace
 
 void define_layers(Registry& r) {
-  r.function("linear", "input, weight, bias=",
-             [](Args& a) { return F::linear(a.tensor(0), a.tensor(1), a.opt_tensor(2)); });
+  r.function("linear", "input, weight, bias=", [](Args& a) {
+    return F::linear(a.tensor(0), a.tensor(1), a.opt_tensor(2));
+  });
   r.function("bilinear", "input1, input2, weight, bias=", [](Args& a) {
     return F::bilinear(a.tensor(0), a.tensor(1), a.tensor(2), a.opt_tensor(3));
   });
@@ -199,11 +198,12 @@ void define_layers(Registry& r) {
              "input, weight, offsets=, max_norm=, norm_type=, scale_grad_by_freq=, mode=, sparse=, "
              "per_sample_weights=, include_last_offset=, padding_idx=",
              [](Args& a) {
-               return F::embedding_bag(a.tensor(0), a.tensor(1), a.opt_tensor(2),
-                                       a.text(6, "mean"), a.opt_tensor(8), a.opt_integer(10));
+               return F::embedding_bag(a.tensor(0), a.tensor(1), a.opt_tensor(2), a.text(6, "mean"),
+                                       a.opt_tensor(8), a.opt_integer(10));
              });
-  r.function("one_hot", "input, num_classes=",
-             [](Args& a) { return F::one_hot(a.tensor(0), a.integer(1, -1)); });
+  r.function("one_hot", "input, num_classes=", [](Args& a) {
+    return F::one_hot(a.tensor(0), a.integer(1, -1));
+  });
   r.function("pad", "input, pad, mode=, value=", [](Args& a) {
     return F::pad(a.tensor(0), a.dims(1), a.text(2, "constant"), a.real(3, 0));
   });
@@ -214,8 +214,9 @@ void define_layers(Registry& r) {
                return F::interpolate(a.tensor(0), a.dims(1, {}), factors(a, 2),
                                      a.text(3, "nearest"), opt_flag(a, 4), a.flag(5), a.flag(6));
              });
-  r.function("affine_grid", "theta, size, align_corners=",
-             [](Args& a) { return F::affine_grid(a.tensor(0), a.dims(1), a.flag(2)); });
+  r.function("affine_grid", "theta, size, align_corners=", [](Args& a) {
+    return F::affine_grid(a.tensor(0), a.dims(1), a.flag(2));
+  });
   r.function("grid_sample", "input, grid, mode=, padding_mode=, align_corners=", [](Args& a) {
     return F::grid_sample(a.tensor(0), a.tensor(1), a.text(2, "bilinear"), a.text(3, "zeros"),
                           a.flag(4));
@@ -230,16 +231,15 @@ void define_layers(Registry& r) {
     return F::cosine_similarity(a.tensor(0), a.tensor(1), a.integer(2, 1), a.real(3, 1e-8));
   });
   r.function("pairwise_distance", "x1, x2, p=, eps=, keepdim=", [](Args& a) {
-    return F::pairwise_distance(a.tensor(0), a.tensor(1), a.real(2, 2), a.real(3, 1e-6),
-                                a.flag(4));
+    return F::pairwise_distance(a.tensor(0), a.tensor(1), a.real(2, 2), a.real(3, 1e-6), a.flag(4));
   });
-  r.function("scaled_dot_product_attention",
-             "query, key, value, attn_mask=, dropout_p=, is_causal=, scale=, enable_gqa=",
-             [](Args& a) {
-               return F::scaled_dot_product_attention(a.tensor(0), a.tensor(1), a.tensor(2),
-                                                      a.opt_tensor(3), a.real(4, 0), a.flag(5),
-                                                      a.opt_real(6), a.flag(7));
-             });
+  r.function(
+      "scaled_dot_product_attention",
+      "query, key, value, attn_mask=, dropout_p=, is_causal=, scale=, enable_gqa=", [](Args& a) {
+        return F::scaled_dot_product_attention(a.tensor(0), a.tensor(1), a.tensor(2),
+                                               a.opt_tensor(3), a.real(4, 0), a.flag(5),
+                                               a.opt_real(6), a.flag(7));
+      });
 }
 
 }  // namespace trivium::python

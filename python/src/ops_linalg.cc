@@ -40,14 +40,14 @@ struct Product {
 
 #define TRIVIUM_MATRIX(name, other) \
   r.both(#name, "input, " other, [](Args& a) { return a.tensor(0).name(a.tensor(1)); })
-#define TRIVIUM_PRODUCT(name, one, two)                                       \
-  r.both(#name, "input, " one ", " two ", old=, older=, *, beta=, alpha=", [](Args& a) { \
-    const Product p(a);                                                       \
-    return p.input.name(p.a, p.b, p.beta, p.alpha);                           \
-  });                                                                         \
+#define TRIVIUM_PRODUCT(name, one, two)                                                        \
+  r.both(#name, "input, " one ", " two ", old=, older=, *, beta=, alpha=", [](Args& a) {       \
+    const Product p(a);                                                                        \
+    return p.input.name(p.a, p.b, p.beta, p.alpha);                                            \
+  });                                                                                          \
   r.method(#name "_", "input, " one ", " two ", old=, older=, *, beta=, alpha=", [](Args& a) { \
-    const Product p(a);                                                       \
-    return p.input.copy_(p.input.name(p.a, p.b, p.beta, p.alpha));            \
+    const Product p(a);                                                                        \
+    return p.input.copy_(p.input.name(p.a, p.b, p.beta, p.alpha));                             \
   })
 
 void define_linear_algebra(Registry& r) {
@@ -84,8 +84,9 @@ void define_linear_algebra(Registry& r) {
     }
     return nn::tensordot(x, y, last, begin);
   });
-  r.function("cdist", "input, other, p=",
-             [](Args& a) { return nn::cdist(a.tensor(0), a.tensor(1), a.real(2, 2)); });
+  r.function("cdist", "input, other, p=", [](Args& a) {
+    return nn::cdist(a.tensor(0), a.tensor(1), a.real(2, 2));
+  });
 }
 
 }  // namespace trivium::python

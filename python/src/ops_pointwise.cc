@@ -7,14 +7,13 @@ namespace trivium::python {
 
 namespace F = nn::functional;
 
-#define TRIVIUM_UNARY(name)                                                     \
-  r.both(#name, "input", [](Args& a) { return a.tensor(0).name(); });           \
+#define TRIVIUM_UNARY(name)                                           \
+  r.both(#name, "input", [](Args& a) { return a.tensor(0).name(); }); \
   r.both(#name "_", "input", [](Args& a) { return a.tensor(0).name##_(); })
-#define TRIVIUM_UNARY_ONLY(name) \
-  r.both(#name, "input", [](Args& a) { return a.tensor(0).name(); })
+#define TRIVIUM_UNARY_ONLY(name) r.both(#name, "input", [](Args& a) { return a.tensor(0).name(); })
 /// In place where the library has no function of that name.
-#define TRIVIUM_UNARY_COPY(name)                                                \
-  r.both(#name, "input", [](Args& a) { return a.tensor(0).name(); });           \
+#define TRIVIUM_UNARY_COPY(name)                                      \
+  r.both(#name, "input", [](Args& a) { return a.tensor(0).name(); }); \
   r.both(#name "_", "input", [](Args& a) { return a.tensor(0).copy_(a.tensor(0).name()); })
 
 void define_pointwise(Registry& r) {
@@ -66,8 +65,8 @@ void define_pointwise(Registry& r) {
   TRIVIUM_UNARY_ONLY(isnan);
   TRIVIUM_UNARY_ONLY(isinf);
   TRIVIUM_UNARY_ONLY(isfinite);
-  r.both("round", "input, *, decimals=",
-         [](Args& a) { return a.tensor(0).round(a.integer(1, 0)); });
+  r.both("round",
+         "input, *, decimals=", [](Args& a) { return a.tensor(0).round(a.integer(1, 0)); });
   r.both("round_", "input", [](Args& a) { return a.tensor(0).round_(); });
   r.both("nan_to_num", "input, nan=, posinf=, neginf=", [](Args& a) {
     return a.tensor(0).nan_to_num(a.real(1, 0), a.opt_real(2), a.opt_real(3));
@@ -150,15 +149,15 @@ struct Fused {
 
 }  // namespace
 
-#define TRIVIUM_ADD(name)                                                                   \
-  r.both(#name, "input, other, old=, *, alpha=", [](Args& a) {                              \
-    const Addend b(a);                                                                      \
-    const Tensor x = first_tensor(a);                                                       \
-    return b.tensor.defined() ? x.name(b.tensor, b.alpha) : x.name(b.number, b.alpha);      \
-  });                                                                                       \
-  r.method(#name "_", "input, other, old=, *, alpha=", [](Args& a) {                        \
-    const Addend b(a);                                                                      \
-    const Tensor& x = a.tensor(0);                                                          \
+#define TRIVIUM_ADD(name)                                                                    \
+  r.both(#name, "input, other, old=, *, alpha=", [](Args& a) {                               \
+    const Addend b(a);                                                                       \
+    const Tensor x = first_tensor(a);                                                        \
+    return b.tensor.defined() ? x.name(b.tensor, b.alpha) : x.name(b.number, b.alpha);       \
+  });                                                                                        \
+  r.method(#name "_", "input, other, old=, *, alpha=", [](Args& a) {                         \
+    const Addend b(a);                                                                       \
+    const Tensor& x = a.tensor(0);                                                           \
     return b.tensor.defined() ? x.name##_(b.tensor, b.alpha) : x.name##_(b.number, b.alpha); \
   })
 #define TRIVIUM_TWO(name)                                                                        \
@@ -167,8 +166,8 @@ struct Fused {
       return a.is_tensor(0) ? a.tensor(0).name(a.tensor(1)) : first_tensor(a).name(a.tensor(1)); \
     return first_tensor(a).name(a.scalar(1));                                                    \
   })
-#define TRIVIUM_TWO_IN_PLACE(name)                                                             \
-  r.method(#name "_", "input, other", [](Args& a) {                                            \
+#define TRIVIUM_TWO_IN_PLACE(name)                                                               \
+  r.method(#name "_", "input, other", [](Args& a) {                                              \
     return a.is_tensor(1) ? a.tensor(0).name##_(a.tensor(1)) : a.tensor(0).name##_(a.scalar(1)); \
   })
 #define TRIVIUM_TENSORS(name) \
@@ -198,7 +197,8 @@ void define_binary(Registry& r) {
   r.alias("true_divide");
   r.method("div_", "input, other, *, rounding_mode=", [](Args& a) {
     const std::string mode = a.text(2, "");
-    return a.is_tensor(1) ? a.tensor(0).div_(a.tensor(1), mode) : a.tensor(0).div_(a.scalar(1), mode);
+    return a.is_tensor(1) ? a.tensor(0).div_(a.tensor(1), mode)
+                          : a.tensor(0).div_(a.scalar(1), mode);
   });
   r.alias("divide_");
   r.alias("true_divide_");
@@ -310,8 +310,8 @@ void define_binary(Registry& r) {
   r.both("isclose", "input, other, rtol=, atol=, equal_nan=", [](Args& a) {
     return a.tensor(0).isclose(a.tensor(1), a.real(2, 1e-5), a.real(3, 1e-8), a.flag(4));
   });
-  r.both("dist", "input, other, p=",
-         [](Args& a) { return a.tensor(0).dist(a.tensor(1), a.scalar(2, 2)); });
+  r.both("dist",
+         "input, other, p=", [](Args& a) { return a.tensor(0).dist(a.tensor(1), a.scalar(2, 2)); });
 }
 
 }  // namespace trivium::python

@@ -27,13 +27,12 @@ struct Spread {
 
 }  // namespace
 
-#define TRIVIUM_EXTREME(name, other_op)                                               \
-  r.both(#name, "input, dim=, keepdim=, *, other=", [](Args& a) -> PyObject* {        \
-    if (a.is_tensor(1) && !a.has(2))                                                  \
-      return wrap(a.tensor(0).other_op(a.tensor(1)));                                 \
-    if (a.has(3)) return wrap(a.tensor(0).other_op(a.tensor(3)));                     \
-    if (!a.has(1)) return wrap(a.tensor(0).name());                                   \
-    return named(#name, a.tensor(0).name(a.integer(1), a.flag(2)));                   \
+#define TRIVIUM_EXTREME(name, other_op)                                              \
+  r.both(#name, "input, dim=, keepdim=, *, other=", [](Args& a) -> PyObject* {       \
+    if (a.is_tensor(1) && !a.has(2)) return wrap(a.tensor(0).other_op(a.tensor(1))); \
+    if (a.has(3)) return wrap(a.tensor(0).other_op(a.tensor(3)));                    \
+    if (!a.has(1)) return wrap(a.tensor(0).name());                                  \
+    return named(#name, a.tensor(0).name(a.integer(1), a.flag(2)));                  \
   })
 
 void define_reductions(Registry& r) {
@@ -58,12 +57,11 @@ void define_reductions(Registry& r) {
   constexpr auto plain = "input, dim=, keepdim=";
   r.both("amax", plain, [](Args& a) { return a.tensor(0).amax(a.dims(1, {}), a.flag(2)); });
   r.both("amin", plain, [](Args& a) { return a.tensor(0).amin(a.dims(1, {}), a.flag(2)); });
-  r.both("aminmax", "input, *, dim=, keepdim=",
-         [](Args& a) { return a.tensor(0).aminmax(a.opt_integer(1), a.flag(2)); });
-  r.both("argmax", plain,
-         [](Args& a) { return a.tensor(0).argmax(a.opt_integer(1), a.flag(2)); });
-  r.both("argmin", plain,
-         [](Args& a) { return a.tensor(0).argmin(a.opt_integer(1), a.flag(2)); });
+  r.both("aminmax", "input, *, dim=, keepdim=", [](Args& a) {
+    return a.tensor(0).aminmax(a.opt_integer(1), a.flag(2));
+  });
+  r.both("argmax", plain, [](Args& a) { return a.tensor(0).argmax(a.opt_integer(1), a.flag(2)); });
+  r.both("argmin", plain, [](Args& a) { return a.tensor(0).argmin(a.opt_integer(1), a.flag(2)); });
   r.both("all", plain, [](Args& a) { return a.tensor(0).all(a.dims(1, {}), a.flag(2)); });
   r.both("any", plain, [](Args& a) { return a.tensor(0).any(a.dims(1, {}), a.flag(2)); });
   r.both("norm", "input, p=, dim=, keepdim=, dtype=", [](Args& a) {
@@ -99,14 +97,17 @@ void define_reductions(Registry& r) {
     auto [var, mean] = nn::var_mean(a.tensor(0), s.dims, s.correction != 0, s.keepdim);
     return std::pair<Tensor, Tensor>(var.sqrt(), mean);
   });
-  r.both("logsumexp", "input, dim, keepdim=",
-         [](Args& a) { return a.tensor(0).logsumexp(a.dims(1), a.flag(2)); });
-  r.both("count_nonzero", "input, dim=",
-         [](Args& a) { return a.tensor(0).count_nonzero(a.dims(1, {})); });
-  r.both("cumsum", "input, dim, *, dtype=",
-         [](Args& a) { return a.tensor(0).cumsum(a.integer(1), a.dtype(2)); });
-  r.both("cumprod", "input, dim, *, dtype=",
-         [](Args& a) { return a.tensor(0).cumprod(a.integer(1), a.dtype(2)); });
+  r.both("logsumexp", "input, dim, keepdim=", [](Args& a) {
+    return a.tensor(0).logsumexp(a.dims(1), a.flag(2));
+  });
+  r.both("count_nonzero",
+         "input, dim=", [](Args& a) { return a.tensor(0).count_nonzero(a.dims(1, {})); });
+  r.both("cumsum", "input, dim, *, dtype=", [](Args& a) {
+    return a.tensor(0).cumsum(a.integer(1), a.dtype(2));
+  });
+  r.both("cumprod", "input, dim, *, dtype=", [](Args& a) {
+    return a.tensor(0).cumprod(a.integer(1), a.dtype(2));
+  });
   r.both("cummax", "input, dim",
          [](Args& a) { return named("cummax", a.tensor(0).cummax(a.integer(1))); });
   r.both("cummin", "input, dim",
@@ -116,18 +117,18 @@ void define_reductions(Registry& r) {
     return named("median", a.tensor(0).median(a.integer(1), a.flag(2)));
   });
   r.both("nanmedian", "input", [](Args& a) { return a.tensor(0).nanmedian(); });
-  r.both("mode", plain, [](Args& a) {
-    return named("mode", a.tensor(0).mode(a.integer(1, -1), a.flag(2)));
-  });
+  r.both("mode", plain,
+         [](Args& a) { return named("mode", a.tensor(0).mode(a.integer(1, -1), a.flag(2))); });
   r.both("topk", "input, k, dim=, largest=, sorted=", [](Args& a) {
-    return named("topk", a.tensor(0).topk(a.integer(1), a.integer(2, -1), a.flag(3, true),
-                                          a.flag(4, true)));
+    return named(
+        "topk", a.tensor(0).topk(a.integer(1), a.integer(2, -1), a.flag(3, true), a.flag(4, true)));
   });
   r.both("sort", "input, dim=, descending=, stable=", [](Args& a) {
     return named("sort", a.tensor(0).sort(a.integer(1, -1), a.flag(2), a.flag(3, true)));
   });
-  r.both("argsort", "input, dim=, descending=, stable=",
-         [](Args& a) { return a.tensor(0).argsort(a.integer(1, -1), a.flag(2)); });
+  r.both("argsort", "input, dim=, descending=, stable=", [](Args& a) {
+    return a.tensor(0).argsort(a.integer(1, -1), a.flag(2));
+  });
   r.function("msort", "input", [](Args& a) { return a.tensor(0).sort(0).values; });
   r.both("kthvalue", "input, k, dim=, keepdim=", [](Args& a) {
     return named("kthvalue", a.tensor(0).kthvalue(a.integer(1), a.integer(2, -1), a.flag(3)));
@@ -138,10 +139,12 @@ void define_reductions(Registry& r) {
   r.both("histc", "input, bins=, min=, max=", [](Args& a) {
     return a.tensor(0).histc(a.integer(1, 100), a.real(2, 0), a.real(3, 0));
   });
-  r.both("softmax", "input, dim, dtype=",
-         [](Args& a) { return a.tensor(0).softmax(a.integer(1), a.dtype(2)); });
-  r.both("log_softmax", "input, dim, dtype=",
-         [](Args& a) { return a.tensor(0).log_softmax(a.integer(1), a.dtype(2)); });
+  r.both("softmax", "input, dim, dtype=", [](Args& a) {
+    return a.tensor(0).softmax(a.integer(1), a.dtype(2));
+  });
+  r.both("log_softmax", "input, dim, dtype=", [](Args& a) {
+    return a.tensor(0).log_softmax(a.integer(1), a.dtype(2));
+  });
   const auto unique = [](Args& a) -> PyObject* {
     const nn::Unique u = nn::unique(a.tensor(0), a.opt_integer(4));
     const bool inverse = a.flag(2), counts = a.flag(3);

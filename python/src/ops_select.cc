@@ -4,8 +4,9 @@
 namespace trivium::python {
 
 void define_selection(Registry& r) {
-  r.both("gather", "input, dim, index, *, sparse_grad=",
-         [](Args& a) { return a.tensor(0).gather(a.integer(1), a.tensor(2)); });
+  r.both("gather", "input, dim, index, *, sparse_grad=", [](Args& a) {
+    return a.tensor(0).gather(a.integer(1), a.tensor(2));
+  });
   r.both("index_select", "input, dim, index",
          [](Args& a) { return a.tensor(0).index_select(a.integer(1), a.tensor(2)); });
   r.both("take", "input, index", [](Args& a) { return a.tensor(0).take(a.tensor(1)); });
@@ -34,8 +35,9 @@ void define_selection(Registry& r) {
   });
   r.both("scatter_add", "input, dim, index, src",
          [](Args& a) { return a.tensor(0).scatter_add(a.integer(1), a.tensor(2), a.tensor(3)); });
-  r.method("scatter_add_", "input, dim, index, src",
-           [](Args& a) { return a.tensor(0).scatter_add_(a.integer(1), a.tensor(2), a.tensor(3)); });
+  r.method("scatter_add_", "input, dim, index, src", [](Args& a) {
+    return a.tensor(0).scatter_add_(a.integer(1), a.tensor(2), a.tensor(3));
+  });
   constexpr auto reduce = "input, dim, index, src, reduce, *, include_self=";
   r.both("scatter_reduce", reduce, [](Args& a) {
     return a.tensor(0).scatter_reduce(a.integer(1), a.tensor(2), a.tensor(3), a.text(4),
@@ -94,10 +96,11 @@ void define_selection(Registry& r) {
   r.method("fill_", "input, value", [](Args& a) {
     return a.is_tensor(1) ? a.tensor(0).fill_(a.tensor(1)) : a.tensor(0).fill_(a.scalar(1));
   });
-  r.method("fill_diagonal_", "input, fill_value, wrap=",
-           [](Args& a) { return a.tensor(0).fill_diagonal_(a.scalar(1)); });
-  r.method("copy_", "input, src, non_blocking=",
-           [](Args& a) { return a.tensor(0).copy_(a.tensor(1)); });
+  r.method("fill_diagonal_", "input, fill_value, wrap=", [](Args& a) {
+    return a.tensor(0).fill_diagonal_(a.scalar(1));
+  });
+  r.method("copy_",
+           "input, src, non_blocking=", [](Args& a) { return a.tensor(0).copy_(a.tensor(1)); });
 }
 
 }  // namespace trivium::python

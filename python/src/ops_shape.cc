@@ -13,8 +13,7 @@ std::vector<Tensor> split(Args& a) {
 }
 
 PyObject* view(Args& a) {
-  if (a.variadic_count() == 1 && is_dtype(a.raw(1)))
-    return wrap(a.tensor(0).to(*a.dtype(1)));
+  if (a.variadic_count() == 1 && is_dtype(a.raw(1))) return wrap(a.tensor(0).to(*a.dtype(1)));
   return wrap(a.tensor(0).view(a.dims(1)));
 }
 
@@ -42,8 +41,7 @@ void define_shapes(Registry& r) {
   r.method("unsqueeze_", "input, dim",
            [](Args& a) { return a.tensor(0).unsqueeze_(a.integer(1)); });
   r.method("expand", "input, *size", [](Args& a) { return a.tensor(0).expand(a.dims(1)); });
-  r.method("expand_as", "input, other",
-           [](Args& a) { return a.tensor(0).expand_as(a.tensor(1)); });
+  r.method("expand_as", "input, other", [](Args& a) { return a.tensor(0).expand_as(a.tensor(1)); });
   r.both("broadcast_to", "input, size",
          [](Args& a) { return a.tensor(0).broadcast_to(a.dims(1)); });
   r.both("transpose", "input, dim0, dim1",
@@ -60,15 +58,15 @@ void define_shapes(Registry& r) {
   r.both("movedim", "input, source, destination",
          [](Args& a) { return a.tensor(0).movedim(a.dims(1), a.dims(2)); });
   r.alias("moveaxis");
-  r.both("narrow", "input, dim, start, length", [](Args& a) {
-    return a.tensor(0).narrow(a.integer(1), a.integer(2), a.integer(3));
-  });
+  r.both("narrow", "input, dim, start, length",
+         [](Args& a) { return a.tensor(0).narrow(a.integer(1), a.integer(2), a.integer(3)); });
   r.both("select", "input, dim, index",
          [](Args& a) { return a.tensor(0).select(a.integer(1), a.integer(2)); });
   r.both("split", "input, split_size_or_sections, dim=", [](Args& a) { return split(a); });
   r.both("split_with_sizes", "input, split_sizes, dim=", [](Args& a) { return split(a); });
-  r.both("chunk", "input, chunks, dim=",
-         [](Args& a) { return a.tensor(0).chunk(a.integer(1), a.integer(2, 0)); });
+  r.both("chunk", "input, chunks, dim=", [](Args& a) {
+    return a.tensor(0).chunk(a.integer(1), a.integer(2, 0));
+  });
   r.both("tensor_split", "input, indices_or_sections, dim=", [](Args& a) {
     const Tensor& x = a.tensor(0);
     const int64_t dim = a.integer(2, 0);
@@ -83,9 +81,8 @@ void define_shapes(Registry& r) {
     return parts;
   });
   r.both("unbind", "input, dim=", [](Args& a) { return a.tensor(0).unbind(a.integer(1, 0)); });
-  r.method("unfold", "input, dimension, size, step", [](Args& a) {
-    return a.tensor(0).unfold(a.integer(1), a.integer(2), a.integer(3));
-  });
+  r.method("unfold", "input, dimension, size, step",
+           [](Args& a) { return a.tensor(0).unfold(a.integer(1), a.integer(2), a.integer(3)); });
   r.both("diagonal", "input, offset=, dim1=, dim2=", [](Args& a) {
     return a.tensor(0).diagonal(a.integer(1, 0), a.integer(2, 0), a.integer(3, 1));
   });
@@ -100,14 +97,16 @@ void define_shapes(Registry& r) {
     return a.is_tensor(1) ? a.tensor(0).repeat_interleave(a.tensor(1), a.opt_integer(2))
                           : a.tensor(0).repeat_interleave(a.integer(1), a.opt_integer(2));
   });
-  r.both("roll", "input, shifts, dims=",
-         [](Args& a) { return a.tensor(0).roll(a.dims(1), a.dims(2, {})); });
+  r.both("roll", "input, shifts, dims=", [](Args& a) {
+    return a.tensor(0).roll(a.dims(1), a.dims(2, {}));
+  });
   r.method("flip", "input, *dims", [](Args& a) { return a.tensor(0).flip(a.dims(1)); });
   r.function("flip", "input, dims", [](Args& a) { return a.tensor(0).flip(a.dims(1)); });
   r.both("fliplr", "input", [](Args& a) { return a.tensor(0).flip(1); });
   r.both("flipud", "input", [](Args& a) { return a.tensor(0).flip(0); });
-  r.both("rot90", "input, k=, dims=",
-         [](Args& a) { return a.tensor(0).rot90(a.integer(1, 1), a.dims(2, {0, 1})); });
+  r.both("rot90", "input, k=, dims=", [](Args& a) {
+    return a.tensor(0).rot90(a.integer(1, 1), a.dims(2, {0, 1}));
+  });
   r.both("tril", "input, diagonal=", [](Args& a) { return a.tensor(0).tril(a.integer(1, 0)); });
   r.both("triu", "input, diagonal=", [](Args& a) { return a.tensor(0).triu(a.integer(1, 0)); });
   r.method("tril_", "input, diagonal=", [](Args& a) { return a.tensor(0).tril_(a.integer(1, 0)); });
@@ -115,17 +114,19 @@ void define_shapes(Registry& r) {
   r.both("clone", "input", [](Args& a) { return a.tensor(0).clone(); });
   r.method("contiguous", "input", [](Args& a) { return a.tensor(0).contiguous(); });
 
-  r.function("cat", "tensors, dim=", [](Args& a) { return nn::cat(a.tensors(0), a.integer(1, 0)); });
+  r.function("cat",
+             "tensors, dim=", [](Args& a) { return nn::cat(a.tensors(0), a.integer(1, 0)); });
   r.alias("concat");
   r.alias("concatenate");
-  r.function("stack", "tensors, dim=",
-             [](Args& a) { return nn::stack(a.tensors(0), a.integer(1, 0)); });
+  r.function("stack",
+             "tensors, dim=", [](Args& a) { return nn::stack(a.tensors(0), a.integer(1, 0)); });
   r.function("hstack", "tensors", [](Args& a) { return nn::hstack(a.tensors(0)); });
   r.function("vstack", "tensors", [](Args& a) { return nn::vstack(a.tensors(0)); });
   r.function("broadcast_tensors", "*tensors",
              [](Args& a) { return nn::broadcast_tensors(a.tensors(0)); });
-  r.function("meshgrid", "*tensors, indexing=",
-             [](Args& a) { return nn::meshgrid(a.tensors(0), a.text(1, "ij")); });
+  r.function("meshgrid", "*tensors, indexing=", [](Args& a) {
+    return nn::meshgrid(a.tensors(0), a.text(1, "ij"));
+  });
 }
 
 }  // namespace trivium::python

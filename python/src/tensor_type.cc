@@ -17,8 +17,7 @@ PyTypeObject* tensor_type = nullptr;
 namespace {
 
 struct DTypeObject {
-  PyObject_HEAD
-  DType dtype;
+  PyObject_HEAD DType dtype;
 };
 PyTypeObject* dtype_type = nullptr;
 constexpr int kDTypes = 10;
@@ -33,6 +32,7 @@ void release(PyObject* self) {
   if (o->tensor.defined() && o->tensor.companion() == self)
     o->tensor.set_companion(nullptr, nullptr);
   Py_CLEAR(o->dict);
+  o->token.~shared_ptr();
   o->tensor.~Tensor();
   type->tp_free(self);
   Py_DECREF(type);
@@ -119,17 +119,18 @@ PyObject* in_place(PyObject* a, PyObject* b, TT tt, TS ts) {
 using TensorRef = const Tensor&;
 using ScalarRef = const Scalar&;
 
-#define TRIVIUM_BINARY(name, tensor_tensor, tensor_scalar, scalar_tensor)      \
-  PyObject* name(PyObject* a, PyObject* b) {                                   \
-    return binary(                                                             \
-        a, b, [](TensorRef x, TensorRef y) { return tensor_tensor; },          \
-        [](TensorRef x, ScalarRef y) { return tensor_scalar; },                \
-        [](ScalarRef x, TensorRef y) { return scalar_tensor; });               \
+#define TRIVIUM_BINARY(name, tensor_tensor, tensor_scalar, scalar_tensor) \
+  PyObject* name(PyObject* a, PyObject* b) {                              \
+    return binary(                                                        \
+        a, b, [](TensorRef x, TensorRef y) { return tensor_tensor; },     \
+        [](TensorRef x, ScalarRef y) { return tensor_scalar; },           \
+        [](ScalarRef x, TensorRef y) { return scalar_tensor; });          \
   }
 Tensor filled_like(ScalarRef value, TensorRef like) {
-  return nn::full({}, value, {.dtype = is_floating(like.dtype()) && !value.is_bool()
-                                           ? std::optional<DType>(like.dtype())
-                                           : std::nullopt});
+  return nn::full(
+      {}, value,
+      {.dtype = is_floating(like.dtype()) && !value.is_bool() ? std::optional<DType>(like.dtype())
+                                                              : std::nullopt});
 }
 TRIVIUM_BINARY(op_add, x.add(y), x.add(y), y.add(x))
 TRIVIUM_BINARY(op_subtract, x.sub(y), x.sub(y), y.rsub(x))
@@ -153,11 +154,11 @@ PyObject* op_matmul(PyObject* a, PyObject* b) {
   return guarded([&] { return wrap(tensor_in(a).matmul(tensor_in(b))); });
 }
 
-#define TRIVIUM_IN_PLACE(name, method)                                        \
-  PyObject* name(PyObject* a, PyObject* b) {                                  \
-    return in_place(                                                          \
-        a, b, [](TensorRef x, TensorRef y) { x.method(y); },                  \
-        [](TensorRef x, ScalarRef y) { x.method(y); });                       \
+#define TRIVIUM_IN_PLACE(name, method)                       \
+  PyObject* name(PyObject* a, PyObject* b) {                 \
+    return in_place(                                         \
+        a, b, [](TensorRef x, TensorRef y) { x.method(y); }, \
+        [](TensorRef x, ScalarRef y) { x.method(y); });      \
   }
 TRIVIUM_IN_PLACE(in_add, add_)
 TRIVIUM_IN_PLACE(in_subtract, sub_)
@@ -168,11 +169,11 @@ TRIVIUM_IN_PLACE(in_remainder, remainder_)
 TRIVIUM_IN_PLACE(in_pow2, pow_)
 #undef TRIVIUM_IN_PLACE
 PyObject* in_power(PyObject* a, PyObject* b, PyObject*) { return in_pow2(a, b); }
-#define TRIVIUM_IN_PLACE_BITS(name, plain)                                            \
-  PyObject* name(PyObject* a, PyObject* b) {                                          \
-    return in_place(                                                                  \
-        a, b, [](TensorRef x, TensorRef y) { x.copy_(x.plain(y)); },                  \
-        [](TensorRef x, ScalarRef y) { x.copy_(x.plain(y)); });                       \
+#define TRIVIUM_IN_PLACE_BITS(name, plain)                           \
+  PyObject* name(PyObject* a, PyObject* b) {                         \
+    return in_place(                                                 \
+        a, b, [](TensorRef x, TensorRef y) { x.copy_(x.plain(y)); }, \
+        [](TensorRef x, ScalarRef y) { x.copy_(x.plain(y)); });      \
   }
 TRIVIUM_IN_PLACE_BITS(in_and, bitwise_and)
 TRIVIUM_IN_PLACE_BITS(in_or, bitwise_or)
@@ -191,18 +192,24 @@ PyObject* op_invert(PyObject* a) {
 }
 
 PyObject* compare(PyObject* a, PyObject* b, int op) {
-#define TRIVIUM_COMPARE(method)                                                        \
-  return binary(                                                                       \
-      a, b, [](TensorRef x, TensorRef y) { return x.method(y); },                      \
-      [](TensorRef x, ScalarRef y) { return x.method(y); },                            \
+#define TRIVIUM_COMPARE(method)                                   \
+  return binary(                                                  \
+      a, b, [](TensorRef x, TensorRef y) { return x.method(y); }, \
+      [](TensorRef x, ScalarRef y) { return x.method(y); },       \
       [](ScalarRef, TensorRef y) { return y; })
   switch (op) {
-    case Py_EQ: TRIVIUM_COMPARE(eq);
-    case Py_NE: TRIVIUM_COMPARE(ne);
-    case Py_LT: TRIVIUM_COMPARE(lt);
-    case Py_LE: TRIVIUM_COMPARE(le);
-    case Py_GT: TRIVIUM_COMPARE(gt);
-    default: TRIVIUM_COMPARE(ge);
+    case Py_EQ:
+      TRIVIUM_COMPARE(eq);
+    case Py_NE:
+      TRIVIUM_COMPARE(ne);
+    case Py_LT:
+      TRIVIUM_COMPARE(lt);
+    case Py_LE:
+      TRIVIUM_COMPARE(le);
+    case Py_GT:
+      TRIVIUM_COMPARE(gt);
+    default:
+      TRIVIUM_COMPARE(ge);
   }
 #undef TRIVIUM_COMPARE
 }
@@ -218,8 +225,10 @@ int truth(PyObject* self) {
   try {
     const Tensor& t = tensor_in(self);
     if (t.numel() != 1)
-      user_error("bool() of a tensor needs one element; this one has {}. any() or all() says "
-                 "which truth is meant", t.numel());
+      user_error(
+          "bool() of a tensor needs one element; this one has {}. any() or all() says "
+          "which truth is meant",
+          t.numel());
     return only_element(self).real() != 0;
   } catch (...) {
     translate_exception();
@@ -293,12 +302,12 @@ PyObject* represent(PyObject* self) {
 
 // ---- properties
 
-#define TRIVIUM_GET(name, expression)                                    \
-  PyObject* name(PyObject* self, void*) {                                \
-    return guarded([&]() -> PyObject* {                                  \
-      [[maybe_unused]] const Tensor& t = tensor_in(self);                \
-      return expression;                                                 \
-    });                                                                  \
+#define TRIVIUM_GET(name, expression)                     \
+  PyObject* name(PyObject* self, void*) {                 \
+    return guarded([&]() -> PyObject* {                   \
+      [[maybe_unused]] const Tensor& t = tensor_in(self); \
+      return expression;                                  \
+    });                                                   \
   }
 TRIVIUM_GET(get_shape, shape_object(t.shape()))
 TRIVIUM_GET(get_dtype, Py_NewRef(dtype_object(t.dtype())))
@@ -404,59 +413,59 @@ PyMemberDef members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(TensorObject, weak), READONLY, nullptr},
     {nullptr, 0, 0, 0, nullptr}};
 
-#define TRIVIUM_SLOT(name, function) {name, reinterpret_cast<void*>(function)}
-PyType_Slot tensor_slots[] = {
-    TRIVIUM_SLOT(Py_tp_dealloc, release),
-    TRIVIUM_SLOT(Py_tp_new, construct),
-    TRIVIUM_SLOT(Py_tp_repr, represent),
-    TRIVIUM_SLOT(Py_tp_hash, hash),
-    TRIVIUM_SLOT(Py_tp_richcompare, compare),
-    TRIVIUM_SLOT(Py_tp_iter, iterate),
-    TRIVIUM_SLOT(Py_tp_getset, properties),
-    TRIVIUM_SLOT(Py_tp_members, members),
-    TRIVIUM_SLOT(Py_mp_subscript, subscript),
-    TRIVIUM_SLOT(Py_mp_ass_subscript, assign_subscript),
-    TRIVIUM_SLOT(Py_mp_length, length),
-    TRIVIUM_SLOT(Py_sq_contains, contains),
-    TRIVIUM_SLOT(Py_nb_add, op_add),
-    TRIVIUM_SLOT(Py_nb_subtract, op_subtract),
-    TRIVIUM_SLOT(Py_nb_multiply, op_multiply),
-    TRIVIUM_SLOT(Py_nb_true_divide, op_divide),
-    TRIVIUM_SLOT(Py_nb_floor_divide, op_floor_divide),
-    TRIVIUM_SLOT(Py_nb_remainder, op_remainder),
-    TRIVIUM_SLOT(Py_nb_power, op_power),
-    TRIVIUM_SLOT(Py_nb_matrix_multiply, op_matmul),
-    TRIVIUM_SLOT(Py_nb_and, op_and),
-    TRIVIUM_SLOT(Py_nb_or, op_or),
-    TRIVIUM_SLOT(Py_nb_xor, op_xor),
-    TRIVIUM_SLOT(Py_nb_lshift, op_left),
-    TRIVIUM_SLOT(Py_nb_rshift, op_right),
-    TRIVIUM_SLOT(Py_nb_inplace_add, in_add),
-    TRIVIUM_SLOT(Py_nb_inplace_subtract, in_subtract),
-    TRIVIUM_SLOT(Py_nb_inplace_multiply, in_multiply),
-    TRIVIUM_SLOT(Py_nb_inplace_true_divide, in_divide),
-    TRIVIUM_SLOT(Py_nb_inplace_floor_divide, in_floor_divide),
-    TRIVIUM_SLOT(Py_nb_inplace_remainder, in_remainder),
-    TRIVIUM_SLOT(Py_nb_inplace_power, in_power),
-    TRIVIUM_SLOT(Py_nb_inplace_and, in_and),
-    TRIVIUM_SLOT(Py_nb_inplace_or, in_or),
-    TRIVIUM_SLOT(Py_nb_inplace_xor, in_xor),
-    TRIVIUM_SLOT(Py_nb_negative, op_negative),
-    TRIVIUM_SLOT(Py_nb_positive, op_positive),
-    TRIVIUM_SLOT(Py_nb_absolute, op_absolute),
-    TRIVIUM_SLOT(Py_nb_invert, op_invert),
-    TRIVIUM_SLOT(Py_nb_bool, truth),
-    TRIVIUM_SLOT(Py_nb_int, to_int),
-    TRIVIUM_SLOT(Py_nb_float, to_float),
-    TRIVIUM_SLOT(Py_nb_index, to_index),
-    {0, nullptr}};
+#define TRIVIUM_SLOT(name, function) \
+  { name, reinterpret_cast<void*>(function) }
+PyType_Slot tensor_slots[] = {TRIVIUM_SLOT(Py_tp_dealloc, release),
+                              TRIVIUM_SLOT(Py_tp_new, construct),
+                              TRIVIUM_SLOT(Py_tp_repr, represent),
+                              TRIVIUM_SLOT(Py_tp_hash, hash),
+                              TRIVIUM_SLOT(Py_tp_richcompare, compare),
+                              TRIVIUM_SLOT(Py_tp_iter, iterate),
+                              TRIVIUM_SLOT(Py_tp_getset, properties),
+                              TRIVIUM_SLOT(Py_tp_members, members),
+                              TRIVIUM_SLOT(Py_mp_subscript, subscript),
+                              TRIVIUM_SLOT(Py_mp_ass_subscript, assign_subscript),
+                              TRIVIUM_SLOT(Py_mp_length, length),
+                              TRIVIUM_SLOT(Py_sq_contains, contains),
+                              TRIVIUM_SLOT(Py_nb_add, op_add),
+                              TRIVIUM_SLOT(Py_nb_subtract, op_subtract),
+                              TRIVIUM_SLOT(Py_nb_multiply, op_multiply),
+                              TRIVIUM_SLOT(Py_nb_true_divide, op_divide),
+                              TRIVIUM_SLOT(Py_nb_floor_divide, op_floor_divide),
+                              TRIVIUM_SLOT(Py_nb_remainder, op_remainder),
+                              TRIVIUM_SLOT(Py_nb_power, op_power),
+                              TRIVIUM_SLOT(Py_nb_matrix_multiply, op_matmul),
+                              TRIVIUM_SLOT(Py_nb_and, op_and),
+                              TRIVIUM_SLOT(Py_nb_or, op_or),
+                              TRIVIUM_SLOT(Py_nb_xor, op_xor),
+                              TRIVIUM_SLOT(Py_nb_lshift, op_left),
+                              TRIVIUM_SLOT(Py_nb_rshift, op_right),
+                              TRIVIUM_SLOT(Py_nb_inplace_add, in_add),
+                              TRIVIUM_SLOT(Py_nb_inplace_subtract, in_subtract),
+                              TRIVIUM_SLOT(Py_nb_inplace_multiply, in_multiply),
+                              TRIVIUM_SLOT(Py_nb_inplace_true_divide, in_divide),
+                              TRIVIUM_SLOT(Py_nb_inplace_floor_divide, in_floor_divide),
+                              TRIVIUM_SLOT(Py_nb_inplace_remainder, in_remainder),
+                              TRIVIUM_SLOT(Py_nb_inplace_power, in_power),
+                              TRIVIUM_SLOT(Py_nb_inplace_and, in_and),
+                              TRIVIUM_SLOT(Py_nb_inplace_or, in_or),
+                              TRIVIUM_SLOT(Py_nb_inplace_xor, in_xor),
+                              TRIVIUM_SLOT(Py_nb_negative, op_negative),
+                              TRIVIUM_SLOT(Py_nb_positive, op_positive),
+                              TRIVIUM_SLOT(Py_nb_absolute, op_absolute),
+                              TRIVIUM_SLOT(Py_nb_invert, op_invert),
+                              TRIVIUM_SLOT(Py_nb_bool, truth),
+                              TRIVIUM_SLOT(Py_nb_int, to_int),
+                              TRIVIUM_SLOT(Py_nb_float, to_float),
+                              TRIVIUM_SLOT(Py_nb_index, to_index),
+                              {0, nullptr}};
 PyType_Spec tensor_spec = {"trivium.torch.Tensor", sizeof(TensorObject), 0,
                            Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, tensor_slots};
 
 // ---- dtype
 
-constexpr const char* kTypeStrings[kDTypes] = {"Float", "Double", "Half",  "BFloat16", "Char",
-                                               "Byte",  "Short",  "Int",   "Long",     "Bool"};
+constexpr const char* kTypeStrings[kDTypes] = {"Float", "Double", "Half", "BFloat16", "Char",
+                                               "Byte",  "Short",  "Int",  "Long",     "Bool"};
 DType dtype_in(PyObject* o) { return reinterpret_cast<DTypeObject*>(o)->dtype; }
 PyObject* dtype_repr(PyObject* self) {
   return PyUnicode_FromFormat("torch.%s", name_of(dtype_in(self)));
@@ -480,14 +489,13 @@ PyObject* dtype_text(PyObject* self, void*) {
 PyObject* dtype_tensor_name(PyObject* self, void*) {
   return PyUnicode_FromFormat("torch.%sTensor", kTypeStrings[static_cast<int>(dtype_in(self))]);
 }
-PyGetSetDef dtype_properties[] = {
-    {"is_floating_point", dtype_floating, nullptr, nullptr, nullptr},
-    {"is_complex", dtype_complex, nullptr, nullptr, nullptr},
-    {"is_signed", dtype_signed, nullptr, nullptr, nullptr},
-    {"itemsize", dtype_itemsize, nullptr, nullptr, nullptr},
-    {"_name", dtype_text, nullptr, nullptr, nullptr},
-    {"_tensor_name", dtype_tensor_name, nullptr, nullptr, nullptr},
-    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyGetSetDef dtype_properties[] = {{"is_floating_point", dtype_floating, nullptr, nullptr, nullptr},
+                                  {"is_complex", dtype_complex, nullptr, nullptr, nullptr},
+                                  {"is_signed", dtype_signed, nullptr, nullptr, nullptr},
+                                  {"itemsize", dtype_itemsize, nullptr, nullptr, nullptr},
+                                  {"_name", dtype_text, nullptr, nullptr, nullptr},
+                                  {"_tensor_name", dtype_tensor_name, nullptr, nullptr, nullptr},
+                                  {nullptr, nullptr, nullptr, nullptr, nullptr}};
 PyMethodDef dtype_methods[] = {{"__reduce__", dtype_reduce, METH_NOARGS, nullptr},
                                {nullptr, nullptr, 0, nullptr}};
 PyType_Slot dtype_slots[] = {TRIVIUM_SLOT(Py_tp_repr, dtype_repr),
@@ -505,6 +513,7 @@ PyObject* new_object(PyTypeObject* type, Tensor t) {
   check(self);
   auto* o = reinterpret_cast<TensorObject*>(self);
   new (&o->tensor) Tensor(std::move(t));
+  new (&o->token) std::shared_ptr<void>();
   o->tensor.set_companion(self, nullptr);
   return self;
 }
@@ -512,6 +521,12 @@ PyObject* new_object(PyTypeObject* type, Tensor t) {
 PyObject* wrap(const Tensor& t) {
   if (void* c = t.companion()) return Py_NewRef(static_cast<PyObject*>(c));
   return new_object(tensor_type, t);
+}
+
+PyObject* wrap_shared(const Tensor& t) {
+  PyObject* o = wrap(t);
+  reinterpret_cast<TensorObject*>(o)->token = t.share().token;
+  return o;
 }
 
 PyObject* dtype_object(DType dtype) { return dtypes[static_cast<int>(dtype)]; }

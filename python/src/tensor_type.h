@@ -7,10 +7,10 @@
 namespace trivium::python {
 
 struct TensorObject {
-  PyObject_HEAD
-  Tensor tensor;
+  PyObject_HEAD Tensor tensor;
   PyObject* dict;
   PyObject* weak;
+  std::shared_ptr<void> token;  // of memory that belongs to an array too: writes land there at once
 };
 
 extern PyTypeObject* tensor_type;
@@ -36,6 +36,9 @@ Tensor tensor_of_data(PyObject* data, std::optional<DType> dtype);
 /// Shares an array's memory: anything with __array_interface__.
 Tensor tensor_of_array(PyObject* array, bool copy);
 PyObject* shape_object(const Shape& shape);
+/// The object of a tensor on an array's memory; while it lives, what is written to the tensor is
+/// written to the array at once.
+PyObject* wrap_shared(const Tensor& t);
 
 /// Memory an outside reader looks at runs what was recorded without holding the lock.
 struct Unlocked {

@@ -18,7 +18,17 @@ needed_packages() {
   printf '%s\n' g++ cmake ninja-build ccache libdnnl-dev libhwy-dev libprotobuf-dev \
     protobuf-compiler liblmdb-dev libleveldb-dev libhdf5-dev libfmt-dev libspdlog-dev libcli11-dev \
     nlohmann-json3-dev "$jpeg" libpng-dev zlib1g-dev libgtest-dev libbenchmark-dev clang \
-    clang-format "$clang_rt" libomp-dev python3
+    clang-format "$clang_rt" libomp-dev python3 python3-dev python3-venv
+}
+
+# nanobind and pytest are no packages of these systems: they live in build/venv. Without a network the
+# rest is built all the same, and CMake says what the Python package lacks.
+install_python_tools() {
+  [ -x build/venv/bin/python ] || python3 -m venv build/venv || return 0
+  build/venv/bin/python -c 'import nanobind, numpy, pytest' 2>/dev/null && return 0
+  echo "Installing nanobind, numpy and pytest into build/venv"
+  build/venv/bin/python -m pip install -q --disable-pip-version-check nanobind numpy pytest ||
+    echo "pip could not install them: the Python package and its tests are left out" >&2
 }
 
 # True when dpkg knows the package as installed.

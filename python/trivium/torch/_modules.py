@@ -144,8 +144,7 @@ distributed = _module("distributed", "One process: no group is there.", is_avail
                       get_world_size=lambda *_: 1,
                       init_process_group=_not_here("torch.distributed", "Trivium trains in one process"))
 multiprocessing = _module("multiprocessing", "The standard library, for programs that ask.",
-                          **{k: v for k, v in vars(__import__("multiprocessing")).items()
-                             if not k.startswith("__")},
+                          __getattr__=lambda name: getattr(__import__("multiprocessing"), name),
                           set_sharing_strategy=_nothing, get_sharing_strategy=lambda: "file_system")
 special = _module("special", "Special functions.", expit=_C.sigmoid, erf=_C.erf, erfc=_C.erfc,
                   erfinv=_C.erfinv, gammaln=_C.lgamma, digamma=_C.digamma, psi=_C.digamma,

@@ -1,7 +1,6 @@
 """torch.autograd: gradients as values, functions with their own derivative, recording modes."""
 
 import functools as _functools
-import inspect as _inspect
 import warnings as _warnings
 
 from trivium import _C
@@ -37,7 +36,7 @@ class _Mode:
     def __call__(self, function):
         mode = type(self)
         arguments = (self._on,) if mode in (set_grad_enabled, inference_mode) else ()
-        if _inspect.isgeneratorfunction(function):
+        if getattr(getattr(function, "__code__", None), "co_flags", 0) & 0x20:  # a generator
             @_functools.wraps(function)
             def generate(*args, **kwargs):
                 source = function(*args, **kwargs)
@@ -49,7 +48,7 @@ class _Mode:
                             return
                     yield value
             return generate
-        if _inspect.isclass(function):
+        if isinstance(function, type):
             _warnings.warn("a grad mode decorates functions, not classes")
 
         @_functools.wraps(function)
