@@ -217,6 +217,15 @@ TEST_F(RecordTest, DeepChainsDoNotOverflowTheStack) {
   EXPECT_EQ(list(x.grad()), (F{1}));
 }
 
+TEST_F(RecordTest, AWeightMayBeUsedAThousandTimes) {
+  Var w = leaf({1, 2}, {2}, true);
+  std::vector<Var> terms;
+  for (int i = 0; i < 1000; ++i)
+    terms.push_back(sum(op("mul", {w, number(1, DType::f32)})));
+  backward({op("add_n", terms)});
+  EXPECT_EQ(list(w.grad()), (F{1000, 1000}));
+}
+
 TEST_F(RecordTest, AnErrorOfTheRunComesBackAtEveryLook) {
   const Var table = leaf({1, 2, 3}, {3});
   const Var index(Array::from(std::vector<int64_t>{5}, {1}));

@@ -276,6 +276,18 @@ void define_add_n(OpRegistry& ops) {
         for (size_t k = 1; k < r.in.size(); ++k)
           for (size_t i = 0; i < r.out[0]->data.size(); ++i) r.out[0]->data[i] += r.in[k]->data[i];
       })
+      .decompose([](Graph& graph, std::span<const Value> in, const Attrs&) {
+        // A chain of short sums adds in the same order as one long one.
+        constexpr size_t kTerms = 16;
+        Value sum = in[0];
+        for (size_t from = 1; from < in.size(); from += kTerms - 1) {
+          std::vector<Value> terms{sum};
+          for (size_t i = from; i < std::min(in.size(), from + kTerms - 1); ++i)
+            terms.push_back(in[i]);
+          sum = graph.op("add_n", terms);
+        }
+        return std::vector<Value>{sum};
+      })
       .decompose([](Graph&, std::span<const Value> in, const Attrs&) {
         Value sum = in[0];
         for (size_t i = 1; i < in.size(); ++i) sum = add(sum, in[i]);

@@ -5,6 +5,8 @@
 namespace trivium::compile {
 namespace {
 
+constexpr size_t kMostOperands = 32;  // an op with a shorter form is not run on more
+
 run::TensorDesc desc(const ValueMeta& m) { return {m.shape, m.dtype, {}}; }
 
 /// Whether some kernel takes the node in plain memory; otherwise `reason` says why not.
@@ -31,7 +33,9 @@ void decompose_composites(Unit& unit) {
       if (!rw.needed(n) || rw.is_leaf(n)) continue;
       const Node& node = rw.from().node(n);
       std::string reason;
-      if (!node.op->decompose() || has_kernel(rw.from(), n, backend, reason)) {
+      const bool wide = node.inputs.size() > kMostOperands;
+      if (wide) reason = fmt::format("{} operands", node.inputs.size());
+      if (!node.op->decompose() || (!wide && has_kernel(rw.from(), n, backend, reason))) {
         rw.copy(n);
         continue;
       }
