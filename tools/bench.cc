@@ -34,10 +34,13 @@ struct Workload {
   bool train;
   int classes;
 };
-constexpr Workload kWorkloads[] = {{"lenet_train_b64", true, 10},
-                                   {"cifar_quick_train_b100", true, 10},
-                                   {"alexnet_train_b16", true, 1000},
-                                   {"alexnet_infer_b16", false, 1000}};
+constexpr Workload kWorkloads[] = {
+    {"lenet_train_b64", true, 10},         {"cifar_quick_train_b100", true, 10},
+    {"alexnet_train_b16", true, 1000},     {"vgg16_train_b4", true, 1000},
+    {"resnet18_train_b8", true, 1000},     {"resnet50_train_b8", true, 1000},
+    {"alexnet_infer_b16", false, 1000},    {"vgg16_infer_b1", false, 1000},
+    {"resnet18_infer_b1", false, 1000},    {"resnet50_infer_b1", false, 1000},
+    {"mobilenet_v2_infer_b1", false, 1000}};
 
 struct BenchOptions {
   std::vector<std::string> names;

@@ -3,6 +3,7 @@
 // 10,000).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <random>
@@ -14,14 +15,16 @@
 #include "trivium/engine/graph/op.h"
 #include "trivium/engine/graph/text.h"
 #include "trivium/engine/ops/build.h"
+#include "trivium/engine/run/backend.h"
 
 namespace trivium::compile {
 namespace {
 
 class RandomGraph {
  public:
-  explicit RandomGraph(uint32_t seed) : random_(seed) {
-    batch_ = pick({1, 3, 5, 16, 20});
+  /// A wide graph has few images of many channels, for which channel-blocked kernels are the best.
+  explicit RandomGraph(uint32_t seed, bool wide = false) : random_(seed), wide_(wide) {
+    batch_ = wide ? pick({1, 2, 5}) : pick({1, 3, 5, 16, 20});
     const int leaves = 1 + number(3);
     for (int i = 0; i < leaves; ++i) add_leaf();
     const int ops = 3 + number(14);
@@ -56,6 +59,7 @@ class RandomGraph {
   }
 
   Shape leaf_shape() {
+    if (wide_ && number(3)) return {batch_, pick({3, 16, 24, 32}), pick({8, 10}), pick({8, 9})};
     switch (number(4)) {
       case 0:
         return {batch_, pick({1, 3, 8}), pick({4, 6}), pick({4, 7})};
@@ -94,6 +98,7 @@ class RandomGraph {
 
   Value make_op() {
     const Value x = any();
+    if (wide_ && number(2)) return layer(any(4));
     switch (number(22)) {
       case 0:
         return ops::exp(x);
@@ -168,9 +173,29 @@ class RandomGraph {
   Value convolved(Value x) {
     if (!x.defined() || x.shape()[2] < 3 || x.shape()[3] < 3) return {};
     ops::ConvAttrs a{{pick({1, 2}), 1}, {1, 0}, {1, 0}, {1, 1}, 1};
-    const int64_t out = pick({1, 4, 9});
-    const Value w = parameter({out, x.shape()[1], 3, pick({1, 3})}) * 0.2;
+    const int64_t out = wide_ ? pick({16, 24, 48}) : pick({1, 4, 9});
+    const Value w = parameter({out, x.shape()[1], 3, pick({1, 3})}) * (wide_ ? 0.07 : 0.2);
     return number(2) ? ops::conv(x, w, a, parameter({out})) : ops::relu(ops::conv(x, w, a));
+  }
+
+  /// What nets of convolutions are made of.
+  Value layer(Value x) {
+    if (!x.defined()) return {};
+    const int64_t c = x.shape()[1];
+    switch (number(6)) {
+      case 0:
+        return ops::batch_norm(x, 1e-3, parameter({c}), parameter({c})).y;
+      case 1:
+        return x + parameter({c, 1, 1});
+      case 2:
+        return same_shape(x, [](Value a, Value b) { return a + b; });
+      case 3:
+        return pooled(x);
+      case 4:
+        return ops::mean(x, {2, 3}, true);
+      default:
+        return convolved(x);
+    }
   }
 
   Value pooled(Value x) {
@@ -207,6 +232,7 @@ class RandomGraph {
   }
 
   std::mt19937 random_;
+  bool wide_;
   int64_t batch_;
   std::vector<Value> values_;
 };
@@ -222,8 +248,9 @@ double difference(const Array& a, const RefTensor& b) {
   return worst / scale;
 }
 
-void check(uint32_t seed, const std::string& disable) {
-  RandomGraph r(seed);
+/// Whether the plan had channel-blocked steps.
+bool check(uint32_t seed, const std::string& disable, bool wide = false) {
+  RandomGraph r(seed, wide);
   std::vector<Value> wanted = r.fetches;
   wanted.insert(wanted.end(), r.updates.begin(), r.updates.end());
   const std::vector<RefTensor> expected = interpret(r.graph, wanted, r.inputs);
@@ -244,6 +271,9 @@ void check(uint32_t seed, const std::string& disable) {
   };
   for (size_t i = 0; i < out.size(); ++i) compare(out[i], i);
   for (size_t i = 0; i < r.updates.size(); ++i) compare(r.cells[i]->value(), r.fetches.size() + i);
+  return std::any_of(p.plan->buffers.begin(), p.plan->buffers.end(), [](const auto& buffer) {
+    return buffer.desc.format.kind == run::Format::channels;
+  });
 }
 
 uint32_t seeds() {
@@ -255,6 +285,15 @@ TEST(GraphFuzz, PlansAgreeWithTheInterpreter) {
   ops::register_all();
   cpu::register_backend();
   for (uint32_t seed = 0; seed < seeds() && !HasFailure(); ++seed) check(seed, "");
+}
+
+TEST(GraphFuzz, PlansOfWideGraphsAgreeAndMixFormats) {
+  ops::register_all();
+  cpu::register_backend();
+  uint32_t blocked = 0;
+  for (uint32_t seed = 0; seed < seeds() && !HasFailure(); ++seed) blocked += check(seed, "", true);
+  const bool has_blocks = !run::backend("cpu").formats(1).empty();
+  if (has_blocks && !HasFailure()) EXPECT_GT(blocked, seeds() / 10);
 }
 
 TEST(GraphFuzz, AnyPassCanBeSwitchedOff) {

@@ -26,30 +26,30 @@ class Assignment {
         pick_(g_.size(), -1),
         needed_(g_.size(), 0) {
     mark_needed();
-    const std::vector<Format> families =
-        unit.enabled("layout") ? families_of_batch() : std::vector<Format>{};
+    if (unit.enabled("layout")) families_ = families_of_batch();
     for (int n = 0; n < g_.size(); ++n) {
       if (!needed_[n] || g_.node(n).literal >= 0) continue;
-      collect(n, families);
+      collect(n, families_);
       for (const Edge& e : g_.node(n).inputs) readers_[e].push_back(n);
     }
     for (const Edge& e : unit.fetches) plain_readers_.insert(e);
     for (const auto& c : g_.cells()) plain_readers_.insert(c.current);
   }
 
-  void start(bool blocked) {
+  /// Every node that can is in `family`, the others are as they come first.
+  void start(Format family) {
     for (int n = 0; n < g_.size(); ++n) {
       if (options_[n].empty()) continue;
       pick_[n] = 0;
       for (size_t i = 0; i < options_[n].size(); ++i) {
-        const bool is_blocked = !(format_of(options_[n][i]) == Format{});
-        if (is_blocked == blocked) {
+        if (format_of(options_[n][i]) == family) {
           pick_[n] = static_cast<int>(i);
           break;
         }
       }
     }
   }
+  const std::vector<Format>& families() const { return families_; }
 
   /// Changes one node at a time while that helps.
   void improve() {
@@ -190,6 +190,14 @@ class Assignment {
     for (const Format& f : families)
       if (f.kind == Format::nblock && in.rank() > 0 && out.rank() > 0 && in[0] == out[0])
         options_[n].push_back({nullptr, {{f}, {f}, 0.0}, true});
+      else if (f.kind == Format::channels && is_plain_in_blocks(in, f))
+        options_[n].push_back({nullptr, {{f}, {Format{}}, 0.0}, true});
+  }
+
+  /// Whole blocks of one pixel each lie in memory as plain values do: flattening is free.
+  static bool is_plain_in_blocks(const Shape& shape, Format f) {
+    return shape.rank() >= 3 && shape.rank() < Shape::kMaxRank && shape[1] % f.lanes == 0 &&
+           shape.count(2) == 1;
   }
 
   Format produced(Edge e) const {
@@ -208,6 +216,7 @@ class Assignment {
       if (count < 8) others[count++] = f;
     };
     if (plain_readers_.count(e)) want({});
+    bool crosses = false;  // between two blocked formats a value goes through plain memory
     if (auto at = readers_.find(e); at != readers_.end())
       for (int r : at->second) {
         if (pick_[r] < 0) continue;
@@ -215,6 +224,9 @@ class Assignment {
         for (size_t i = 0; i < in.size(); ++i)
           if (in[i] == e) want(options_[r][pick_[r]].placement.in[i]);
       }
+    if (!(own == Format{}))
+      for (int i = 0; i < count; ++i) crosses |= !(others[i] == Format{});
+    if (crosses) want({});
     return count * reorder_us(g_.meta(e), backend_.machine());
   }
 
@@ -230,6 +242,7 @@ class Assignment {
   Unit& unit_;
   const Graph& g_;
   const run::Backend& backend_;
+  std::vector<Format> families_;
   std::vector<std::vector<Choice>> options_;
   std::vector<int> pick_;
   std::vector<char> needed_;
@@ -258,18 +271,20 @@ double reorder_us(const ValueMeta& meta, const run::Machine& machine) {
 
 Layout choose_layout(Unit& unit, const run::Backend& backend) {
   Assignment a(unit, backend);
-  a.start(true);
+  a.start(Format{});
   a.improve();
   Layout best = a.result();
-  a.start(false);
-  a.improve();
-  if (Layout plain = a.result(); plain.predicted_us < best.predicted_us) best = std::move(plain);
+  for (const Format& family : a.families()) {
+    a.start(family);
+    a.improve();
+    if (Layout other = a.result(); other.predicted_us <= best.predicted_us) best = std::move(other);
+  }
   return best;
 }
 
 Layout choose_layout_exhaustively(Unit& unit, const run::Backend& backend) {
   Assignment a(unit, backend);
-  a.start(false);
+  a.start(Format{});
   Layout best = a.result();
   std::vector<int>& pick = a.picks();
   const auto& options = a.options();

@@ -96,6 +96,10 @@ class Lowering {
         break;
       }
     if (source < 0) internal_error("lower: value %{}.{} is not there", e.node, e.output);
+    if (own.kind != Format::plain && f.kind != Format::plain) {  // no reorder between blocks
+      source = value_in(e, {}, scope);
+      own = {};
+    }
     const int to = new_storage(Place::arena, 0, desc(e, f), "reordered");
     add_reorder(source, desc(e, own), to, desc(e, f), scope);
     at_[{e, format_key(f)}] = to;

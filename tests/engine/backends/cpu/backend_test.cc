@@ -24,13 +24,16 @@ TEST(CpuBackend, RegistersAsOftenAsOneLikes) {
   EXPECT_EQ(first->name(), "cpu");
 }
 
-TEST(CpuBackend, BlocksBatchesOfFourAndMore) {
-  for (const int64_t batch : {1, 2, 3}) EXPECT_TRUE(cpu_backend().formats(batch).empty()) << batch;
-  for (const int64_t batch : {4, 8, 32, 100}) {
+TEST(CpuBackend, BlocksBatchesOfFourAndMoreAndChannelsOfFewImages) {
+  const bool vectors = cpu::nblock::vector_lanes(16) >= 8;
+  for (const int64_t batch : {1, 2, 3, 4, 8, 15, 16, 32, 100}) {
     const auto formats = cpu_backend().formats(batch);
-    ASSERT_EQ(formats.size(), 1u) << batch;
-    EXPECT_EQ(formats[0].kind, Format::nblock);
-    EXPECT_EQ(formats[0].lanes, cpu::nblock::best_lanes(batch));
+    std::vector<Format> expected;
+    if (batch >= 4)
+      expected.push_back({Format::nblock, static_cast<uint8_t>(cpu::nblock::best_lanes(batch))});
+    if (batch < 16 && vectors)
+      expected.push_back({Format::channels, static_cast<uint8_t>(cpu::nblock::vector_lanes(16))});
+    EXPECT_EQ(formats, expected) << batch;
   }
 }
 

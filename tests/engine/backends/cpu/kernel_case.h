@@ -54,9 +54,10 @@ inline size_t place_of(const run::TensorDesc& t, int64_t index) {
          size;
 }
 
-/// The array in that format; everything that is not an element is all ones (NaN, 255, -1).
+/// The array in that format; everything that is not an element is all ones (NaN, 255, -1) in batch
+/// blocks, and zero in channel blocks, as the format promises.
 inline Block spread(const run::TensorDesc& t, const Array& a) {
-  Block b(t.bytes(), 0xFF);
+  Block b(t.bytes(), t.format.kind == run::Format::channels ? 0 : 0xFF);
   const size_t size = size_of(t.dtype);
   for (int64_t i = 0; i < t.shape.count(); ++i)
     std::memcpy(b.data() + place_of(t, i),
@@ -70,6 +71,18 @@ inline Array gather(const run::TensorDesc& t, const Block& b) {
     std::memcpy(static_cast<char*>(a.raw()) + static_cast<size_t>(i) * size,
                 b.data() + place_of(t, i), size);
   return a;
+}
+
+/// Whether channels past the end are zero, as the format promises. Bytes (positions of maxima) may
+/// be anything there: what they route is zero.
+inline bool idle_channels_zero(const run::TensorDesc& t, const Block& b) {
+  if (t.format.kind != run::Format::channels || t.dtype != DType::f32) return true;
+  std::vector<char> real(t.bytes() / sizeof(float), 0);
+  for (int64_t i = 0; i < t.shape.count(); ++i) real[place_of(t, i) / sizeof(float)] = 1;
+  const float* at = reinterpret_cast<const float*>(b.data());
+  for (size_t i = 0; i < real.size(); ++i)
+    if (!real[i] && !(at[i] == 0)) return false;
+  return true;
 }
 
 /// One sample of one op: arrays, complete attributes, and what the reference says.
@@ -121,7 +134,7 @@ struct Case {
 
 struct RunResult {
   std::vector<Array> out;
-  bool guards_intact = true;
+  bool guards_intact = true, idle_zero = true;
   std::string kernel;
 };
 
@@ -155,7 +168,9 @@ inline RunResult run_entry(const run::KernelEntry& entry, const Case& c,
   result.guards_intact = scratch.guard_intact();
   for (size_t i = 0; i < r.out.size(); ++i) {
     const bool over = in_place && in_place->second == static_cast<int>(i);
-    result.out.push_back(gather(r.out[i], over ? in[in_place->first] : out[i]));
+    const Block& memory = over ? in[in_place->first] : out[i];
+    result.out.push_back(gather(r.out[i], memory));
+    result.idle_zero &= idle_channels_zero(r.out[i], memory);
     result.guards_intact &= out[i].guard_intact();
   }
   for (const Block& b : in) result.guards_intact &= b.guard_intact();

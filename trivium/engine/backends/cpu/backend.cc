@@ -30,16 +30,22 @@ class CpuBackend final : public run::Backend {
          {register_elementwise, register_reduce, register_matmul, register_conv, register_pool,
           register_lrn, register_norm, register_layer_norm, register_softmax, register_loss,
           register_shape, register_select_along, register_index, register_scatter, register_scan,
-          register_random, register_reorder})
+          register_random, register_reorder, register_c16})
       add(kernels_);
   }
   const std::string& name() const override { return name_; }
   const KernelTable& kernels() const override { return kernels_; }
   const run::Machine& machine() const override { return cpu::machine(); }
   std::vector<Format> formats(int64_t batch) const override {
-    constexpr int64_t kLeastBatch = 4;  // fewer images leave most lanes idle
-    if (batch < kLeastBatch) return {};
-    return {{Format::nblock, static_cast<uint8_t>(nblock::best_lanes(batch))}};
+    constexpr int64_t kLeastBatch = 4;   // fewer images leave most lanes of batch blocks idle
+    constexpr int64_t kAmpleBatch = 16;  // fills batch blocks, which need no channels to be full
+    std::vector<Format> formats;
+    if (batch >= kLeastBatch)
+      formats.push_back({Format::nblock, static_cast<uint8_t>(nblock::best_lanes(batch))});
+    const int lanes = nblock::vector_lanes(16);
+    if (batch < kAmpleBatch && lanes >= 8)
+      formats.push_back({Format::channels, static_cast<uint8_t>(lanes)});
+    return formats;
   }
 
  private:

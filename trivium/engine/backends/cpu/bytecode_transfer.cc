@@ -49,11 +49,37 @@ struct Cursor {
   }
 };
 
+constexpr int64_t kShortRun = 64;
+
+/// A walk whose last axis is short and repeats along the one before it (a number for each lane of a
+/// block): every run is read once, then copied from what is in the tile.
+template <typename From, typename T>
+void load_repeated(const Walk& walk, const From* src, int64_t start, int64_t n, T* dst) {
+  const int last = walk.rank - 1;
+  const int64_t period = walk.sizes[last];
+  for (Cursor at(walk, start); n > 0;) {
+    const int64_t repeats = walk.sizes[last - 1] - at.index[last - 1];
+    const int64_t count = std::min(n, repeats * period - at.index[last]);
+    const int64_t first = std::min(count, period - at.index[last]);
+    load_run(src + at.offset, walk.strides[last], first, dst);
+    const From* row = src + at.offset - at.index[last] * walk.strides[last];
+    load_run(row, walk.strides[last], std::min(period, count) - first, dst + first);
+    for (int64_t have = period; have < count; have *= 2)
+      std::copy_n(dst, std::min(have, count - have), dst + have);
+    dst += count;
+    n -= count;
+    if (n == 0) return;
+    at = Cursor(walk, start += count);
+  }
+}
+
 template <typename From, typename T>
 void load(const Walk& walk, const void* base, int64_t start, int64_t n, T* dst) {
   const From* src = static_cast<const From*>(base);
   if (walk.rank == 0) return load_run(src, 0, n, dst);
   const int last = walk.rank - 1;
+  if (last > 0 && walk.strides[last - 1] == 0 && walk.sizes[last] < kShortRun)
+    return load_repeated(walk, src, start, n, dst);
   for (Cursor at(walk, start); n > 0;) {
     const int64_t run = std::min(n, walk.sizes[last] - at.index[last]);
     load_run(src + at.offset, walk.strides[last], run, dst);

@@ -1,6 +1,8 @@
 // Elementwise ops and fused groups: every one becomes a bytecode Program over the memory of its
 // output. A batch-blocked output is the space [blocks, rest…, lanes]; operands without the batch
-// have stride 0 along blocks and lanes.
+// have stride 0 along blocks and lanes. A channel-blocked one is [N, blocks, rest…, lanes].
+#include <cstring>
+
 #include "trivium/engine/backends/cpu/bytecode.h"
 #include "trivium/engine/backends/cpu/strided_copy.h"
 #include "trivium/engine/backends/cpu/support.h"
@@ -43,7 +45,11 @@ struct Elementwise {
   void run(const KernelArgs& args) const { kernel.run(args.in, args.out); }
 };
 
+Kernel compiled_padded(const KernelRequest& r, const Program& program);
+
 Kernel compiled(const KernelRequest& r, const Program& program) {
+  if (r.out[0].format.kind == Format::channels && r.out[0].shape[1] % r.out[0].format.lanes)
+    return compiled_padded(r, program);
   const std::string format =
       r.out[0].format.kind == Format::plain ? "" : ":" + r.out[0].format.text();
   return kernel_of(r.op + format,
@@ -62,13 +68,138 @@ bool divides_integers(const KernelRequest& r) {
   return is_integral(r) && (r.op == "mod" || r.op == "fmod" || r.op == "floor_div");
 }
 
+// ---- channel blocks
+// -----------------------------------------------------------------------------
+
+/// How an operand meets a channel-blocked result.
+enum class Meeting : uint8_t {
+  blocked,   // blocked as well
+  vector,    // one number a channel, plain
+  constant,  // the same for all channels, plain
+  refused
+};
+
+Meeting meeting_of(const TensorDesc& in, const Shape& out) {
+  const int axis = in.shape.rank() - (out.rank() - 1);
+  if (axis < 0 || in.shape[axis] == 1)
+    return out[1] == 1 && in.shape.rank() == out.rank() ? Meeting::blocked : Meeting::constant;
+  if (in.shape[axis] == in.shape.count()) return Meeting::vector;
+  return in.shape.rank() == out.rank() ? Meeting::blocked : Meeting::refused;
+}
+
+/// A number that channels past the end have; unknown where it depends on what is not zero there.
+struct Idle {
+  double value = 0;
+  bool known = true;
+};
+
+/// The results of the op in channels past the end, where blocked operands and vectors are zero.
+std::vector<Idle> idle_results(const KernelRequest& r, std::vector<Idle> at) {
+  const auto apply_to = [&](ScalarOp op, int a, int b, int c) {
+    Idle result;
+    double x[3] = {};
+    const int places[3] = {a, b, c};
+    for (int i = 0; i < arity_of(op); ++i) {
+      const Idle& operand = at[static_cast<size_t>(places[i])];
+      result.known &= operand.known;
+      x[i] = operand.value;
+    }
+    if (result.known) result.value = apply(op, x[0], x[1], x[2]);
+    at.push_back(result);
+  };
+  if (r.op == "cast") return {at[0]};
+  if (r.op == "add_n") {
+    Idle sum;
+    for (const Idle& i : at) sum.known &= i.known;
+    return {sum};
+  }
+  if (r.op != "elementwise_group") {
+    apply_to(parse_scalar_op(r.op), 0, 1, 2);
+    return {at.back()};
+  }
+  const ops::GroupCode group = ops::GroupCode::from_attrs(*r.attrs);
+  for (const double number : group.constants) at.push_back({number, true});
+  for (const auto& i : group.code) apply_to(i.op, i.a, i.b, i.c);
+  std::vector<Idle> results;
+  for (const auto& o : group.outputs) results.push_back(at[static_cast<size_t>(o.reg)]);
+  return results;
+}
+
+/// Channels past the end must stay zero.
+bool keeps_zeros(const KernelRequest& r) {
+  std::vector<Idle> in;
+  for (const TensorDesc& t : r.in)
+    in.push_back({0, meeting_of(t, r.out[0].shape) != Meeting::constant});
+  for (const Idle& result : idle_results(r, std::move(in)))
+    if (!result.known || !(result.value == 0)) return false;
+  return true;
+}
+
+/// Elementwise over channel blocks with vectors that end inside a block: they are copied to where
+/// zeros follow.
+struct PaddedElementwise {
+  struct Vector {
+    size_t operand, bytes, padded;
+  };
+  static constexpr size_t kMostOperands = 64;
+  ElementwiseKernel kernel;
+  std::vector<Vector> vectors;
+  size_t operands;
+  void run(const KernelArgs& args) const {
+    const void* in[kMostOperands];
+    std::copy_n(args.in, operands, in);
+    char* at = static_cast<char*>(args.scratch);
+    for (const Vector& v : vectors) {
+      std::memcpy(at, args.in[v.operand], v.bytes);
+      std::memset(at + v.bytes, 0, v.padded - v.bytes);
+      in[v.operand] = at;
+      at += v.padded;
+    }
+    kernel.run(in, args.out);
+  }
+};
+
+std::string channels_supported(const KernelRequest& r, int lanes) {
+  const Shape& shape = r.out[0].shape;
+  if (shape.rank() < 3 || shape.rank() >= Shape::kMaxRank || shape.count() == 0)
+    return fmt::format("no channels to block in {}", shape.text());
+  for (const TensorDesc& t : r.out)
+    if (t.shape != shape) return "results of several shapes";
+  for (const TensorDesc& t : r.in)
+    if (meeting_of(t, shape) == Meeting::refused)
+      return fmt::format("an operand of {} for {}", t.shape.text(), shape.text());
+  if (divides_integers(r)) return "integers are divided in plain memory only";
+  if (r.in.size() > PaddedElementwise::kMostOperands) return "too many operands";
+  if (shape[1] % lanes && !keeps_zeros(r)) return "channels past the end would not stay zero";
+  return "";
+}
+
+Kernel compiled_padded(const KernelRequest& r, const Program& program) {
+  std::vector<PaddedElementwise::Vector> vectors;
+  size_t scratch = 0;
+  const int lanes = r.out[0].format.lanes;
+  for (size_t i = 0; i < r.in.size(); ++i) {
+    const TensorDesc& t = r.in[i];
+    if (t.format.kind != Format::plain || meeting_of(t, r.out[0].shape) != Meeting::vector)
+      continue;
+    const size_t element = size_of(t.dtype), count = static_cast<size_t>(t.shape.count());
+    const size_t padded = static_cast<size_t>(ceil_div(t.shape.count(), lanes) * lanes);
+    vectors.push_back({i, count * element, (padded * element + 63) / 64 * 64});
+    scratch += vectors.back().padded;
+  }
+  return kernel_of(r.op + ":" + r.out[0].format.text(),
+                   std::make_shared<const PaddedElementwise>(PaddedElementwise{
+                       ElementwiseKernel(program), std::move(vectors), r.in.size()}),
+                   scratch);
+}
+
 /// Plain: everything plain. Batch-blocked: operands of the output's rank whose axis 0 is the batch
-/// join.
+/// join. Channel-blocked: see Meeting.
 std::optional<Placement> place(const KernelRequest& r, Format family, std::string& reason,
                                double operations) {
   reason = supported(r);
   if (reason.empty() && family.kind == Format::channels)
-    reason = "plain or batch-blocked operands only";
+    reason = channels_supported(r, family.lanes);
   const Shape& shape = r.out[0].shape;
   if (reason.empty() && family.kind == Format::nblock && divides_integers(r))
     reason = "integers are divided in plain memory only";
@@ -82,6 +213,11 @@ std::optional<Placement> place(const KernelRequest& r, Format family, std::strin
     p.out.assign(r.out.size(), family);
     for (size_t i = 0; i < r.in.size(); ++i)
       if (r.in[i].shape.rank() == shape.rank() && r.in[i].shape[0] == shape[0]) p.in[i] = family;
+  }
+  if (family.kind == Format::channels) {
+    p.out.assign(r.out.size(), family);
+    for (size_t i = 0; i < r.in.size(); ++i)
+      if (meeting_of(r.in[i], shape) == Meeting::blocked) p.in[i] = family;
   }
   return p;
 }

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
-#include <oneapi/dnnl/dnnl.hpp>
 #include <utility>
 #include <vector>
 
+#include "trivium/engine/backends/cpu/onednn_internal.h"
 #include "trivium/engine/core/error.h"
 #include "trivium/engine/core/parallel.h"
 
@@ -20,31 +20,6 @@ namespace {
 
 using dnnl::memory;
 using Dims = memory::dims;
-
-const dnnl::engine& engine() {
-  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
-  return cpu;
-}
-
-dnnl::stream& stream() {
-  thread_local dnnl::stream s(engine());
-  return s;
-}
-
-/// Makes the library see one thread: for primitives that run inside our own chunks.
-class OneThread {
- public:
-  explicit OneThread(bool active) : before_(active ? omp_get_max_threads() : 0) {
-    if (active) omp_set_num_threads(1);
-  }
-  ~OneThread() {
-    if (before_ > 0) omp_set_num_threads(before_);
-  }
-  OneThread(const OneThread&) = delete;
-
- private:
-  int before_;
-};
 
 size_t rounded(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
@@ -304,7 +279,7 @@ class ChunkedWeights final : public Conv {
     constexpr int64_t kMostChunks = 8, kPartialBytes = 32 << 20;
     const int64_t affordable = std::max<int64_t>(2, kPartialBytes / (weights_ * 4));
     chunks_ = std::min({s.n, kMostChunks, affordable});
-    const OneThread one(true);
+    const LibraryThread one;
     for (const int64_t n : {s.n / chunks_, s.n / chunks_ + 1})  // chunk sizes differ by one at most
       programs_.push_back(n > s.n ? nullptr : program_of(Pass::backward_weights, s, n, false));
     for (const auto& p : programs_)
@@ -320,7 +295,7 @@ class ChunkedWeights final : public Conv {
       return reinterpret_cast<float*>(base + static_cast<size_t>(chunk) * partial_bytes_);
     };
     parallel_chunks(chunks_, [&](int64_t i) {
-      const OneThread one(true);
+      const LibraryThread one;
       const int64_t begin = sizes_.n * i / chunks_, count = sizes_.n * (i + 1) / chunks_ - begin;
       char* own = base + partial_bytes_ * static_cast<size_t>(chunks_) +
                   static_cast<size_t>(i) * chunk_scratch_;
@@ -347,6 +322,9 @@ class ChunkedWeights final : public Conv {
 };
 
 }  // namespace
+
+LibraryThread::LibraryThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+LibraryThread::~LibraryThread() { omp_set_num_threads(before_); }
 
 std::string Conv::declines(Pass pass, const ConvSizes& s, bool bias) {
   if (s.n < 1 || s.c < 1 || s.o < 1 || s.oh < 1 || s.ow < 1 || s.h < 1 || s.w < 1)

@@ -1,5 +1,5 @@
-// The one door to oneDNN: float32 convolutions on plain operands, frozen when built. Compiles
-// against 2.6 and 3.x; nothing else in the library includes dnnl headers.
+// float32 convolutions of oneDNN on plain operands, frozen when built. Compiles against 2.6
+// and 3.x; only onednn*.cc include dnnl headers.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,17 @@ class Conv {
   /// dw.
   virtual void run(const float* a, const float* b, const float* bias, float* out,
                    void* scratch) const = 0;
+};
+
+/// While it lives, the library uses the calling thread only: for calls inside our own chunks.
+class LibraryThread {
+ public:
+  LibraryThread();
+  ~LibraryThread();
+  LibraryThread(const LibraryThread&) = delete;
+
+ private:
+  int before_;
 };
 
 }  // namespace trivium::cpu::onednn

@@ -185,11 +185,34 @@ void StridedCopy::run(const void* from, void* to) const {
   }
 }
 
+namespace {
+
+/// The walk of a channel-blocked result: [N][C/B][rest…][B]. A plain operand may have one channel,
+/// which repeats, or all of them.
+std::vector<int64_t> walk_channels(const run::TensorDesc& in, const run::TensorDesc& out) {
+  std::vector<int64_t> strides(static_cast<size_t>(out.physical().rank()), 0);
+  const int rank = in.shape.rank(), missing = out.shape.rank() - rank;
+  const bool blocked = in.format.kind == run::Format::channels;
+  const auto dense = strides_of(in.physical());
+  for (int axis = 0; axis < rank; ++axis)
+    if (in.shape[axis] != 1 || (axis == 1 && blocked)) strides[missing + axis] = dense[axis];
+  if (blocked) {
+    strides.back() = 1;
+  } else if (missing <= 1 && rank > 1 - missing && in.shape[1 - missing] != 1) {
+    strides.back() = strides[1];
+    strides[1] *= out.format.lanes;
+  }
+  return strides;
+}
+
+}  // namespace
+
 std::vector<int64_t> walk_strides(const run::TensorDesc& in, const run::TensorDesc& out) {
   using run::Format;
   std::vector<int64_t> strides(out.physical().rank(), 0);
   const int rank = in.shape.rank(), missing = out.shape.rank() - rank;
   const auto dense = strides_of(in.physical());
+  if (out.format.kind == Format::channels) return walk_channels(in, out);
   const bool blocked = in.format.kind == Format::nblock;
   for (int axis = 0; axis < rank; ++axis)
     if (in.shape[axis] != 1 || (axis == 0 && blocked)) strides[missing + axis] = dense[axis];

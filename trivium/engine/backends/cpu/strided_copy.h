@@ -32,7 +32,7 @@ struct StridedCopy {
 
 /// Strides with which `in` is read while walking the memory of `out` (NumPy broadcasting from the
 /// last axis). Both have their formats set; a plain operand of a batch-blocked result repeats along
-/// blocks and lanes.
+/// blocks and lanes, one of a channel-blocked result has one channel or whole blocks of them.
 std::vector<int64_t> walk_strides(const run::TensorDesc& in, const run::TensorDesc& out);
 
 }  // namespace trivium::cpu

@@ -164,5 +164,6 @@ void register_scatter(KernelTable& table);
 void register_scan(KernelTable& table);
 void register_random(KernelTable& table);
 void register_reorder(KernelTable& table);
+void register_c16(KernelTable& table);
 
 }  // namespace trivium::cpu
