@@ -231,6 +231,14 @@ Dims Args::dims(int i) const {
   return dims_of(value_[i]);
 }
 
+std::vector<int64_t> Args::integers(int i) const {
+  if (!is_sequence(i)) wrong(i, "a sequence of whole numbers");
+  std::vector<int64_t> v;
+  for (Py_ssize_t k = 0; k < PySequence_Fast_GET_SIZE(value_[i]); ++k)
+    v.push_back(integer_of(PySequence_Fast_GET_ITEM(value_[i], k)));
+  return v;
+}
+
 Scalar Args::scalar(int i) const {
   if (!value_[i] || value_[i] == Py_None) wrong(i, "a number");
   if (!PyFloat_Check(value_[i]) && !PyLong_Check(value_[i]) && !is_tensor(i) &&

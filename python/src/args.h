@@ -64,6 +64,8 @@ class Args {
   std::string text(int i, const char* otherwise = nullptr) const;
   /// A number, a sequence of numbers or what a variadic parameter collected.
   Dims dims(int i) const;
+  /// A sequence of any length.
+  std::vector<int64_t> integers(int i) const;
   Dims dims(int i, const Dims& otherwise) const { return given(i) ? dims(i) : otherwise; }
   std::optional<DType> dtype(int i) const;
   nn::Generator generator(int i) const;

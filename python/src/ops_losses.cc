@@ -215,7 +215,7 @@ void define_losses(Registry& r) {
              [](Args& a) {
                const auto lengths = [&](int i) {
                  return a.is_tensor(i) ? a.tensor(i)
-                                       : nn::tensor(a.dims(i).vec(), Dims(a.dims(i).size()));
+                                       : nn::tensor(a.integers(i), Dims(a.integers(i).size()));
                };
                return F::ctc_loss(a.tensor(0), a.tensor(1), lengths(2), lengths(3), a.integer(4, 0),
                                   nn::parse_reduction(a.text(5, "mean")), a.flag(6));

@@ -8,7 +8,7 @@ namespace {
 
 std::vector<Tensor> split(Args& a) {
   const int64_t dim = a.integer(2, 0);
-  if (a.is_sequence(1)) return a.tensor(0).split(a.dims(1).vec(), dim);
+  if (a.is_sequence(1)) return a.tensor(0).split(a.integers(1), dim);
   return a.tensor(0).split(a.integer(1), dim);
 }
 
@@ -73,7 +73,7 @@ void define_shapes(Registry& r) {
     if (!a.is_sequence(1)) return x.tensor_split(a.integer(1), dim);
     std::vector<Tensor> parts;
     int64_t from = 0;
-    for (int64_t to : a.dims(1)) {
+    for (int64_t to : a.integers(1)) {
       parts.push_back(x.slice(dim, from, to));
       from = to;
     }

@@ -32,6 +32,12 @@ def test_sizes_by_position_tuple_or_name():
     assert x.size() == x.shape and x.size(-1) == 3 and x.shape.numel() == 6
 
 
+def test_more_pieces_than_a_tensor_has_axes():
+    assert [p.item() for p in torch.arange(20).split([1] * 20)] == list(range(20))
+    out, _ = torch.nn.LSTM(2, 3)(torch.zeros(30, 1, 2))
+    assert out.shape == (30, 1, 3)
+
+
 def test_positional_scalars_of_old_code():
     x = torch.ones(2)
     assert x.add(2, torch.ones(2)).tolist() == [3, 3]

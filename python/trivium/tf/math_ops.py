@@ -77,7 +77,7 @@ def truediv(x, y, name=None):
         wide = _TRUE_DIVISION.get(x._dtype)
         if wide:
             x, y = cast(x, wide), cast(y, wide)
-        return _tf.create("RealDiv", [x, y], {}, scope)
+        return _tf.create("RealDiv", [x, y], {}, scope).outputs[0]
     finally:
         graph.pop_scope()
 
@@ -242,8 +242,8 @@ def matmul(a, b, transpose_a=False, transpose_b=False, adjoint_a=False, adjoint_
         b = tensor(b, None if _core.is_tensor(b) else a.dtype, "b")
         batched = (a.shape.ndims or 0) > 2 or (b.shape.ndims or 0) > 2
         if batched:
-            return _tf.create("BatchMatMulV2", [a, b], {"adj_x": ta, "adj_y": tb}, scope)
-        return _tf.create("MatMul", [a, b], {"transpose_a": ta, "transpose_b": tb}, scope)
+            return _tf.create("BatchMatMulV2", [a, b], {"adj_x": ta, "adj_y": tb}, scope).outputs[0]
+        return _tf.create("MatMul", [a, b], {"transpose_a": ta, "transpose_b": tb}, scope).outputs[0]
     finally:
         graph.pop_scope()
 

@@ -1,0 +1,116 @@
+"""TensorFlow 1's way of writing a network: a graph described first and run later.
+
+    import trivium.tf as tf
+    x = tf.placeholder(tf.float32, [None, 784])
+    w = tf.Variable(tf.zeros([784, 10]))
+    y = tf.matmul(x, w)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run(y, feed_dict={x: images})
+"""
+import sys as _sys
+import types as _types
+
+import numpy as _np
+
+from trivium.tf import _core, errors
+from trivium.tf import array_ops as _array, init_ops as initializers, math_ops as _math
+from trivium.tf import random_ops as _random, session as _session, variables as _variables
+from trivium.tf import layers, losses, nn, train
+from trivium.tf import gradients as _gradients
+from trivium.tf._core import (
+    Dimension, DType, Graph, GraphKeys, Operation, Tensor, TensorShape, add_to_collection, as_dtype,
+    bfloat16, control_dependencies, convert_to_tensor, device, double, float16, float32, float64,
+    get_collection, get_default_graph, half, int8, int16, int32, int64, name_scope,
+    reset_default_graph, set_random_seed, string, uint8)
+from trivium.tf._core import bool_ as bool
+
+_PUBLIC = {
+    _array: """constant placeholder placeholder_with_default identity stop_gradient shape size rank reshape expand_dims
+        squeeze transpose matrix_transpose concat stack unstack split slice strided_slice gather boolean_mask where
+        zeros ones zeros_like ones_like fill range linspace lin_space one_hot tile pad reverse broadcast_to eye
+        sequence_mask no_op group newaxis""",
+    _math: " ".join(list(_math._UNARY) + list(_math._BINARY)) + """ logical_xor truediv divide div cast saturate_cast
+        to_float to_double to_int32 to_int64 add_n accumulate_n reduce_sum reduce_mean reduce_prod reduce_max
+        reduce_min reduce_all reduce_any reduce_logsumexp argmax argmin arg_max arg_min cumsum cumprod
+        unsorted_segment_sum matmul tensordot clip_by_value norm clip_by_norm global_norm clip_by_global_norm""",
+    _random: "random_normal truncated_normal random_uniform random_shuffle",
+    initializers: """zeros_initializer ones_initializer constant_initializer random_normal_initializer
+        random_uniform_initializer truncated_normal_initializer variance_scaling_initializer
+        glorot_uniform_initializer glorot_normal_initializer""",
+    _variables: """Variable AUTO_REUSE VariableScope variable_scope get_variable get_variable_scope make_template
+        global_variables all_variables local_variables trainable_variables model_variables variables_initializer
+        initialize_variables global_variables_initializer initialize_all_variables local_variables_initializer
+        is_variable_initialized assign assign_add assign_sub scatter_update scatter_add scatter_sub""",
+    _session: """Session InteractiveSession ConfigProto GPUOptions GraphOptions OptimizerOptions RunOptions RunMetadata
+        get_default_session""",
+    _gradients: "gradients",
+}
+for _module, _names in _PUBLIC.items():
+    for _name in _names.split():
+        globals()[_name] = getattr(_module, _name)
+tuple = _array.tuple_
+Graph = _core.make_graph
+__version__ = VERSION = "1.15.0+trivium"
+
+
+class NodeDef:
+    """There for isinstance tests: functions given to tf.device receive operations."""
+
+
+def get_default_graph_version():
+    return get_default_graph().version
+
+
+def disable_v2_behavior():
+    """Nothing to do: this is version 1's behaviour."""
+
+
+disable_eager_execution = disable_v2_behavior
+
+
+def _namespace(name, **members):
+    module = _types.ModuleType("trivium.tf." + name)
+    module.__dict__.update(members)
+    _sys.modules[module.__name__] = module
+    return module
+
+
+def _pick(*names, **renamed):
+    members = {n: globals()[n] for n in names}
+    members.update({new: globals()[old] for new, old in renamed.items()})
+    return members
+
+
+math = _namespace("math", **{n: globals()[n] for n in _PUBLIC[_math].split()})
+random = _namespace("random", **_pick("set_random_seed", normal="random_normal", uniform="random_uniform",
+                                      truncated_normal="truncated_normal", shuffle="random_shuffle"))
+linalg = _namespace("linalg", **_pick("matmul", "norm", "eye", "tensordot"))
+dtypes = _namespace("dtypes", **_pick("as_dtype", "cast", "DType", "float32", "float64", "int32", "int64"))
+
+
+class _Log:
+    """tf.logging: Python's logging under TensorFlow's names."""
+    DEBUG, INFO, WARN, ERROR, FATAL = 10, 20, 30, 40, 50
+
+    def __init__(self):
+        import logging as python_logging
+        self._log = python_logging.getLogger("trivium.tf")
+        self.set_verbosity, self.get_verbosity = self._log.setLevel, self._log.getEffectiveLevel
+        self.debug, self.info, self.error = self._log.debug, self._log.info, self._log.error
+        self.warn = self.warning = self._log.warning
+
+
+logging = _Log()
+
+
+def __getattr__(name):
+    import difflib
+    if name.startswith("__"):
+        raise AttributeError(name)
+    near = difflib.get_close_matches(name, [n for n in globals() if not n.startswith("_")], 1)
+    raise AttributeError("trivium.tf has no %r%s" % (name, "; the nearest is tf.%s" % near[0] if near else ""))
+
+
+compat = _namespace("compat", v1=_sys.modules[__name__])
+_sys.modules["trivium.tf.compat.v1"] = _sys.modules[__name__]

@@ -1,0 +1,2 @@
+"""MNIST as the tutorials read it."""
+from trivium.tf.examples.tutorials.mnist import input_data

@@ -1,0 +1,251 @@
+"""Sessions: fetches of any nesting, feeds of any tensor."""
+import collections
+
+import numpy as np
+
+from trivium import _tf
+from trivium.tf import _core
+from trivium.tf._core import Operation, Tensor, Variable
+
+_DEFAULT = []
+
+
+class _Options:
+    """A message of options: fields can be given by name and set later, nested ones come into being."""
+    fields, nested = (), {}
+
+    def __init__(self, **given):
+        for name, value in given.items():
+            setattr(self, name, value)
+
+    def __setattr__(self, name, value):
+        if name not in self.fields and name not in self.nested:
+            raise ValueError("Protocol message %s has no \"%s\" field." % (type(self).__name__, name))
+        object.__setattr__(self, name, value)
+
+    def __getattr__(self, name):
+        if name in type(self).nested:
+            value = type(self).nested[name]()
+        elif name in type(self).fields:
+            return None
+        else:
+            raise AttributeError("%s has no field \"%s\"" % (type(self).__name__, name))
+        object.__setattr__(self, name, value)
+        return value
+
+
+class GPUOptions(_Options):
+    fields = ("per_process_gpu_memory_fraction", "allow_growth", "visible_device_list", "allocator_type")
+
+
+class OptimizerOptions(_Options):
+    fields = ("opt_level", "global_jit_level", "do_constant_folding", "do_common_subexpression_elimination",
+              "do_function_inlining")
+    L0, L1, OFF, ON_1, ON_2 = -1, 0, -1, 1, 2
+
+
+class GraphOptions(_Options):
+    fields = ("rewrite_options", "enable_recv_scheduling", "infer_shapes")
+    nested = {"optimizer_options": OptimizerOptions}
+
+
+class ConfigProto(_Options):
+    fields = ("device_count", "intra_op_parallelism_threads", "inter_op_parallelism_threads",
+              "allow_soft_placement", "log_device_placement", "operation_timeout_in_ms", "use_per_session_threads")
+    nested = {"gpu_options": GPUOptions, "graph_options": GraphOptions}
+
+
+class RunOptions(_Options):
+    fields = ("trace_level", "timeout_in_ms", "report_tensor_allocations_upon_oom", "output_partition_graphs")
+    NO_TRACE, SOFTWARE_TRACE, HARDWARE_TRACE, FULL_TRACE = 0, 1, 2, 3
+
+
+class RunMetadata:
+    pass
+
+
+def get_default_session():
+    return _DEFAULT[-1] if _DEFAULT else None
+
+
+class _Default:
+    def __init__(self, session):
+        self.session = session
+
+    def __enter__(self):
+        _DEFAULT.append(self.session)
+        return self.session
+
+    def __exit__(self, *error):
+        _DEFAULT.remove(self.session)
+
+
+class BaseSession:
+    def __init__(self, target="", graph=None, config=None):
+        if isinstance(target, ConfigProto):
+            raise TypeError("target must be a string, but got ConfigProto. Did you do \"Session(config)\" instead of "
+                            "\"Session(config=config)\"?")
+        if not isinstance(target, (str, bytes)):
+            raise TypeError("target must be a string, but got %s" % type(target).__name__)
+        if graph is not None and not isinstance(graph, _core.Graph):
+            raise TypeError("graph must be a tf.Graph, but got %s" % type(graph).__name__)
+        if config is not None and not isinstance(config, ConfigProto):
+            raise TypeError("config must be a tf.ConfigProto, but got %s" % type(config).__name__)
+        self._graph = graph or _core.get_default_graph()
+        self._session = _tf.Session(self._graph)
+        self._plans = {}
+
+    graph = property(lambda self: self._graph)
+
+    def run(self, fetches, feed_dict=None, options=None, run_metadata=None):
+        """Values of the fetches, nested as they are; `feed_dict` gives tensors their values for this run."""
+        if self._session.closed():
+            raise RuntimeError("Attempted to use a closed Session.")
+        if self._graph.size() == 0:
+            raise RuntimeError("The Session graph is empty.  Add operations to the graph before calling run().")
+        leaves = []
+        rebuild = self._flatten(fetches, leaves)
+        feeds = self._feeds(feed_dict) if feed_dict else []
+        if not leaves and not feeds:
+            return rebuild(iter(()))
+        fed = {key: value for key, value in feeds}
+        values = self._session.run(leaves, feeds)
+        if fed:
+            values = [fed[leaf] if leaf in fed else value for leaf, value in zip(leaves, values)]
+        return rebuild(iter(values))
+
+    def _flatten(self, fetch, leaves):
+        if isinstance(fetch, (Tensor, Operation)):
+            self._check_graph(fetch, fetch)
+            leaves.append(fetch)
+            return next
+        if isinstance(fetch, (list, tuple)):
+            parts = [self._flatten(f, leaves) for f in fetch]
+            if isinstance(fetch, list):
+                return lambda values: [p(values) for p in parts]
+            if hasattr(fetch, "_fields"):
+                return lambda values: type(fetch)(*[p(values) for p in parts])
+            return lambda values: tuple(p(values) for p in parts)
+        if isinstance(fetch, dict):
+            keys, parts = list(fetch), [self._flatten(f, leaves) for f in fetch.values()]
+            kind = type(fetch) if isinstance(fetch, collections.OrderedDict) else dict
+            return lambda values: kind([(k, p(values)) for k, p in zip(keys, parts)])
+        if isinstance(fetch, Variable):
+            return self._flatten(fetch._ref, leaves)
+        if hasattr(fetch, "_as_tensor"):
+            return self._flatten(fetch._as_tensor(), leaves)
+        if isinstance(fetch, str):
+            try:
+                return self._flatten(self._graph.as_graph_element(fetch), leaves)
+            except (KeyError, ValueError) as error:
+                raise ValueError("Fetch argument %r cannot be interpreted as a Tensor. (%s)"
+                                 % (fetch, error.args[0])) from None
+        raise TypeError("Fetch argument %r has invalid type %s, must be a string or Tensor. (Can not convert a %s into "
+                        "a Tensor or Operation.)" % (fetch, type(fetch), type(fetch).__name__))
+
+    def _check_graph(self, item, fetch):
+        if item.graph is not self._graph:
+            raise ValueError("Fetch argument %r cannot be interpreted as a Tensor. (Tensor %r is not an element of "
+                             "this graph.)" % (fetch, item))
+
+    def _feeds(self, feed_dict):
+        feeds = []
+        for key, value in feed_dict.items():
+            if isinstance(key, tuple):
+                feeds.extend(self._feeds(dict(zip(key, value))))
+                continue
+            try:
+                tensor = self._graph.as_graph_element(key, allow_operation=False)
+            except (TypeError, ValueError, KeyError) as error:
+                raise TypeError("Cannot interpret feed_dict key as Tensor: %s" % error.args[0]) from None
+            if isinstance(value, (Tensor, Variable)):
+                raise TypeError("The value of a feed cannot be a tf.Tensor object. Acceptable feed values include "
+                                "Python scalars, strings, lists, numpy ndarrays, or TensorHandles.")
+            dtype = tensor.dtype
+            target = object if dtype == _core.string else dtype.as_numpy_dtype
+            if type(value) is int and dtype != _core.bool_ and int(np.asarray(value).astype(target)) != value:
+                raise TypeError("Type of feed value %d with type %s is not compatible with Tensor type %s. Try "
+                                "explicitly setting the type of the feed tensor to a larger type (e.g. int64)."
+                                % (value, type(value), target))
+            array = np.asarray(value, dtype=target)
+            array = np.ascontiguousarray(array).reshape(array.shape)
+            if not tensor.shape.is_compatible_with(array.shape):
+                raise ValueError("Cannot feed value of shape %r for Tensor '%s', which has shape '%s'"
+                                 % (array.shape, tensor.name, tensor.shape))
+            feeds.append((tensor, array))
+        return feeds
+
+    def make_callable(self, fetches, feed_list=None, accept_options=False):
+        keys = list(feed_list or [])
+        return lambda *values: self.run(fetches, dict(zip(keys, values)))
+
+    def close(self):
+        self._session.close()
+
+    def as_default(self):
+        return _Default(self)
+
+    def list_devices(self):
+        return ["/job:localhost/replica:0/task:0/device:CPU:0"]
+
+
+class Session(BaseSession):
+    """Runs a graph; holds the values of its variables. As a context it is the default session, its graph
+    the default graph, and it closes at the end."""
+
+    def __enter__(self):
+        if getattr(self, "_entered", None):
+            raise RuntimeError("Session context managers are not re-entrant. Use `Session.as_default()` if you want to "
+                               "enter a session multiple times.")
+        self._entered = self._graph.as_default()
+        self._entered.__enter__()
+        _DEFAULT.append(self)
+        return self
+
+    def __exit__(self, *error):
+        _DEFAULT.remove(self)
+        entered, self._entered = self._entered, None
+        entered.__exit__(None, None, None)
+        self.close()
+
+
+class InteractiveSession(BaseSession):
+    """A session that is the default one from now on."""
+
+    def __init__(self, target="", graph=None, config=None):
+        super().__init__(target, graph, config)
+        _DEFAULT.append(self)
+
+    def close(self):
+        if self in _DEFAULT:
+            _DEFAULT.remove(self)
+        super().close()
+
+
+def _session_for(item, session, what, call):
+    session = session or get_default_session()
+    if session is None:
+        raise ValueError("Cannot %s using `%s`: No default session is registered. Use `with sess.as_default()` or pass "
+                         "an explicit session to `%s`" % (what, call, call.replace("()", "(session=sess)")))
+    if session.graph is not item.graph:
+        raise ValueError("Cannot use the default session to %s: the tensor's graph is different from the session's "
+                         "graph." % what)
+    return session
+
+
+def _eval(self, feed_dict=None, session=None):
+    return _session_for(self, session, "evaluate tensor", "eval()").run(self, feed_dict)
+
+
+Tensor.eval = _eval
+Operation.run = lambda self, feed_dict=None, session=None: _session_for(
+    self, session, "execute operation", "run()").run(self, feed_dict)
+Variable.eval = lambda self, session=None: _eval(self._ref, None, session)
+
+
+def _load(self, value, session=None):
+    session = _session_for(self, session, "evaluate tensor", "eval()")
+    session._session.load(self, _core.to_array(value, self.dtype.name))
+
+
+Variable.load = _load
