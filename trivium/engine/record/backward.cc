@@ -118,17 +118,8 @@ class Walk {
     if (parts.empty()) return {};
     if (parts.size() == 1) return parts[0];
     static const Call* add_n = call("add_n");
-    // A weight used at a thousand steps has as many parts: no kernel takes that many operands at
-    // once. The order of the additions stays from left to right.
-    constexpr size_t kAtOnce = 16;
-    Val sum = parts[0];
-    for (size_t i = 1; i < parts.size(); i += kAtOnce) {
-      std::vector<Val> some{std::move(sum)};
-      some.insert(some.end(), parts.begin() + i, parts.begin() + std::min(parts.size(), i + kAtOnce));
-      Val next;
-      record_call(add_n, some, {&next, 1}, create_);
-      sum = std::move(next);
-    }
+    Val sum;
+    record_call(add_n, parts, {&sum, 1}, create_);
     return sum;
   }
 
