@@ -1,4 +1,6 @@
 """Shapes and the rearrangement of elements."""
+import builtins
+
 import numpy as np
 
 from trivium import _tf
@@ -101,13 +103,13 @@ def transpose(a, perm=None, name="transpose", conjugate=False):
     if perm is None:
         if a.shape.ndims is None:
             raise NotImplementedError("tf.transpose of a tensor of unknown rank needs perm")
-        perm = list(range(a.shape.ndims))[::-1]
+        perm = list(builtins.range(a.shape.ndims))[::-1]
     return out("Transpose", [("x", a), ("perm", perm, "int32")], None, name or "transpose")
 
 
 def matrix_transpose(a, name="matrix_transpose"):
     n = len(tensor(a).shape)
-    return transpose(a, list(range(n - 2)) + [n - 1, n - 2], name)
+    return transpose(a, list(builtins.range(n - 2)) + [n - 1, n - 2], name)
 
 
 def concat(values, axis, name="concat"):

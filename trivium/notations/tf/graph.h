@@ -120,6 +120,8 @@ using CollectionItem =
 
 class Graph : public std::enable_shared_from_this<Graph> {
  public:
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
   static std::shared_ptr<Graph> make() { return std::shared_ptr<Graph>(new Graph); }
 
   /// Adds an operation of a known type: its spec finds the outputs, and checks shapes and dtypes.

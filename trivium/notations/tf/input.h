@@ -38,12 +38,13 @@ class Input {
   /// As a tensor of the default graph; a value becomes a Const named `name`. TypeError when a
   /// tensor has another dtype than `wanted`, or a number is not of its kind.
   Tensor tensor(const std::string& name, DataType wanted = DataType::invalid) const;
+  /// The value of an Input that is no tensor, without adding an operation.
+  Data value(DataType wanted) const;
   /// "train.cc:41" where a C++ program named the tensor.
   std::string site() const;
 
  private:
   enum class Kind { none, truth, integer, real };
-  Data value(DataType wanted) const;
 
   Tensor tensor_;
   Data data_;

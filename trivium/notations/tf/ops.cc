@@ -49,15 +49,14 @@ Tensor filled(const Input& shape, double value, DataType dtype, const std::strin
               const char* fallback) {
   const NameScope scope(joined_or(name, fallback));
   if (!shape.is_tensor()) {
-    const Tensor sizes = shape.tensor("shape_as_tensor", DataType::int32);
-    const auto known = std::get<Data>(sizes.op()->attr("value")).array;
+    const Array known = shape.value(DataType::int32).array;
     std::vector<int64_t> dims;
     for (int64_t i = 0; i < known.count(); ++i) dims.push_back(static_cast<int64_t>(known.at(i)));
     if (PartialShape(dims).count() < 1000)  // as TensorFlow: small ones are constants
       return constant(Data(Array::full(Shape(dims), value, engine_type(dtype))), DataType::invalid,
                       scope.text());
     return Build("Fill", scope.text())
-        .in(sizes)
+        .in(shape.tensor("shape_as_tensor", DataType::int32))
         .in(Array::full({}, value, engine_type(dtype)), "Const");
   }
   return Build("Fill", scope.text())

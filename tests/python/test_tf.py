@@ -1,0 +1,113 @@
+"""trivium.tf against what TensorFlow computed (tests/golden/tf), and the errors it raises."""
+import importlib.util
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+import trivium.tf as tf
+
+GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden" / "tf"
+_spec = importlib.util.spec_from_file_location("tf_cases", GOLDEN / "cases.py")
+cases = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(cases)
+EXPECTED = json.loads((GOLDEN / "golden.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def fresh_graph():
+    tf.reset_default_graph()
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_values_are_tensorflows(name):
+    got = cases.CASES[name](tf)
+    assert len(got) == len(EXPECTED[name])
+    for i, (value, expected) in enumerate(zip(got, EXPECTED[name])):
+        if isinstance(expected, str):
+            assert value == expected
+            continue
+        array = np.asarray(value)
+        wanted = np.array(expected["values"]).reshape(expected["shape"])
+        assert array.dtype.name == expected["dtype"], i
+        assert array.shape == wanted.shape, i
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(array, wanted, rtol=2e-5, atol=2e-6, err_msg="%s[%d]" % (name, i))
+        else:
+            np.testing.assert_array_equal(array, wanted, err_msg="%s[%d]" % (name, i))
+
+
+def test_an_unfed_placeholder_is_named():
+    x = tf.placeholder(tf.float32, [None, 784], name="x")
+    with tf.Session() as sess, pytest.raises(tf.errors.InvalidArgumentError, match="You must feed a value for placeholder "
+                                             "tensor 'x' with dtype float and shape"):
+        sess.run(tf.square(x))
+
+
+def test_an_uninitialized_variable_is_named():
+    v = tf.Variable(1.0, name="v")
+    with tf.Session() as sess, pytest.raises(tf.errors.FailedPreconditionError, match="uninitialized value v"):
+        sess.run(v + 1)
+
+
+def test_a_shape_clash_is_found_while_building():
+    x = tf.placeholder(tf.float32, [None, 784])
+    with pytest.raises(ValueError, match="Dimensions must be equal, but are 784 and 10 for 'MatMul'") as error:
+        tf.matmul(x, tf.zeros([10, 10]))
+    assert "test_tf.py:" in str(error.value)
+
+
+def test_dtypes_are_never_mixed_silently():
+    with pytest.raises(TypeError, match="has type int32 that does not match type float32 of argument 'x'"):
+        tf.constant(1.0) + tf.constant(1)
+    with pytest.raises(TypeError, match="Expected int32"):
+        tf.constant([1]) * 2.0
+
+
+def test_feeds_are_converted_and_checked():
+    x = tf.placeholder(tf.float32, (2,))
+    with tf.Session() as sess:
+        assert sess.run(x * 2, {x: np.array([1.0, 2.0])}).tolist() == [2, 4]
+        with pytest.raises(ValueError, match=r"Cannot feed value of shape \(3,\) for Tensor 'Placeholder:0', which has "
+                                             r"shape '\(2,\)'"):
+            sess.run(x, {x: [1, 2, 3]})
+        with pytest.raises(TypeError, match="Cannot interpret feed_dict key as Tensor"):
+            sess.run(x, {3: [1, 2]})
+
+
+def test_fetches_keep_their_structure():
+    a, b = tf.constant(1.0), tf.constant([2, 3])
+    with tf.Session() as sess:
+        out = sess.run({"a": a, "l": [b, (a, tf.no_op())]})
+    assert out["a"] == 1 and isinstance(out["a"], np.float32)
+    assert out["l"][1][1] is None and out["l"][0].tolist() == [2, 3]
+
+
+def test_strings_are_bytes():
+    with tf.Session() as sess:
+        assert sess.run(tf.constant("Hello, TensorFlow!")) == b"Hello, TensorFlow!"
+
+
+def test_hand_written_updates_use_the_old_values():
+    a, b = tf.Variable(2.0), tf.Variable(3.0)
+    ga, gb = tf.gradients(a * b, [a, b])
+    new_a, new_b = a.assign(a - ga), b.assign(b - gb)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        assert sess.run([new_a, new_b]) == [-1, 1]
+
+
+def test_layers_share_variables_when_reused():
+    def net(x, reuse):
+        with tf.variable_scope("Net", reuse=reuse):
+            return tf.layers.dense(tf.layers.dense(x, 4, activation=tf.nn.relu), 2)
+    x = tf.placeholder(tf.float32, [None, 3])
+    one, two = net(x, False), net(x, True)
+    assert [v.name for v in tf.trainable_variables()] == [
+        "Net/dense/kernel:0", "Net/dense/bias:0", "Net/dense_1/kernel:0", "Net/dense_1/bias:0"]
+    assert two.op.name == "Net_1/dense_1/BiasAdd"
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        p, q = sess.run([one, two], {x: np.ones((5, 3))})
+    np.testing.assert_array_equal(p, q)
