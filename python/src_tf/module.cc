@@ -9,6 +9,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "trivium/formats/checkpoint_file.h"
+#include "trivium/formats/checkpoint_state.h"
+#include "trivium/formats/event_file.h"
 #include "trivium/notations/tf/op_spec.h"
 #include "trivium/tf.h"
 
@@ -315,6 +318,10 @@ void bind_ops(nb::module_& m) {
     return default_graph()->create(type, inputs, attrs_in(attrs), name);
   });
   m.def("op_types", &op_types);
+  m.def("constant_value", [](const Tensor& t) -> nb::object {
+    const auto value = constant_value(*t.op(), t.index());
+    return value ? numpy_of(Data(*value)) : nb::none();
+  });
   m.def("constant", [](nb::object v, const std::string& dtype, const std::string& name) {
     return input_of(v).tensor(name, type_in(dtype));
   });
@@ -543,6 +550,67 @@ void translate_errors() {
   });
 }
 
+// ---- files
+
+void bind_files(nb::module_& m) {
+  using namespace formats;
+  m.def("write_checkpoint", [](const std::string& prefix, nb::dict values) {
+    CheckpointWriter writer(prefix);
+    std::vector<Data> kept;  // arrays are not copied: they live until finish()
+    for (auto item : values) {
+      kept.push_back(data_of_numpy(item.second));
+      writer.add(nb::cast<std::string>(item.first), kept.back().array);
+    }
+    writer.finish();
+  });
+  nb::class_<CheckpointReader>(m, "CheckpointReader")
+      .def(nb::init<const std::string&>())
+      .def("shapes",
+           [](CheckpointReader& r) {
+             nb::dict out;
+             for (const auto& t : r.tensors()) out[t.name.c_str()] = nb::cast(t.shape);
+             return out;
+           })
+      .def("types",
+           [](CheckpointReader& r) {
+             nb::dict out;
+             for (const auto& t : r.tensors()) out[t.name.c_str()] = t.type;
+             return out;
+           })
+      .def("read", [](CheckpointReader& r, const std::string& name) {
+        return numpy_of(Data(r.read(name)));
+      });
+  m.def("checkpoint_exists", &checkpoint_exists);
+  m.def("latest_checkpoint", &latest_checkpoint);
+  m.def("remove_checkpoint", &remove_checkpoint);
+  m.def("read_checkpoint_state",
+        [](const std::string& directory, const std::string& filename) -> nb::object {
+          const auto state = read_checkpoint_state(directory, filename);
+          if (!state) return nb::none();
+          return nb::make_tuple(state->latest, state->all);
+        });
+  m.def("write_checkpoint_state", [](const std::string& directory, const std::string& latest,
+                                     std::vector<std::string> all, const std::string& filename) {
+    CheckpointState state;
+    state.latest = latest;
+    state.all = all;
+    write_checkpoint_state(directory, state, filename);
+  });
+  nb::class_<EventWriter>(m, "EventWriter")
+      .def(nb::init<const std::string&, const std::string&>())
+      .def("add_scalar", &EventWriter::add_scalar)
+      .def("add_summary",
+           [](EventWriter& w, nb::bytes text, int64_t step) {
+             tf_proto::Summary summary;
+             if (!summary.ParseFromArray(text.c_str(), static_cast<int>(text.size())))
+               raise<ValueError>("add_summary: the bytes are no summary");
+             w.add_summary(summary, step);
+           })
+      .def("flush", &EventWriter::flush)
+      .def("close", &EventWriter::close)
+      .def("path", &EventWriter::path);
+}
+
 }  // namespace
 }  // namespace trivium::tf
 
@@ -555,4 +623,5 @@ NB_MODULE(_tf, m) {
   bind_ops(m);
   bind_session(m);
   bind_train(m);
+  bind_files(m);
 }

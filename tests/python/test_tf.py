@@ -111,3 +111,80 @@ def test_layers_share_variables_when_reused():
         sess.run(tf.global_variables_initializer())
         p, q = sess.run([one, two], {x: np.ones((5, 3))})
     np.testing.assert_array_equal(p, q)
+
+
+def test_variables_are_saved_and_restored(tmp_path):
+    v, w = tf.Variable([1.0, 2.0], name="v"), tf.Variable(3, name="w")
+    saver = tf.train.Saver(max_to_keep=1)
+    prefix = str(tmp_path / "model")
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        saver.save(sess, prefix, global_step=1)
+        sess.run([v.assign([5.0, 6.0]), w.assign(7)])
+        last = saver.save(sess, prefix, global_step=2)
+    assert tf.train.latest_checkpoint(str(tmp_path)) == last == prefix + "-2"
+    assert not tf.train.checkpoint_exists(prefix + "-1")
+    with tf.Session() as sess:
+        saver.restore(sess, last)
+        assert sess.run(v).tolist() == [5, 6] and sess.run(w) == 7
+    tf.Variable(1.0, name="new")
+    with tf.Session() as sess, pytest.raises(tf.errors.NotFoundError, match="Key new not found in checkpoint"):
+        tf.train.Saver().restore(sess, last)
+
+
+def test_summaries_are_written(tmp_path):
+    x = tf.placeholder(tf.float32)
+    tf.summary.scalar("loss", x)
+    tf.summary.histogram("a b", [1.0, 2.0])
+    merged = tf.summary.merge_all()
+    with tf.Session() as sess, tf.summary.FileWriter(str(tmp_path)) as writer:
+        for step in range(3):
+            writer.add_summary(sess.run(merged, {x: 0.5 * step}), step)
+    (file,) = tmp_path.iterdir()
+    assert "tfevents" in file.name and b"loss" in file.read_bytes() and b"a_b" in file.read_bytes()
+
+
+def test_what_is_absent_says_so():
+    with pytest.raises(NotImplementedError, match="py_func"):
+        tf.py_func
+    assert not hasattr(tf.nn, "ctc_loss")
+
+
+def test_branches_and_loops():
+    p = tf.placeholder(tf.bool, ())
+    x = tf.constant(3.0)
+    y = tf.cond(p, lambda: x * x, lambda: -x)
+    _, total = tf.while_loop(lambda i, s: i < 5, lambda i, s: (i + 1, s + tf.cast(i, tf.float32)), [0, 0.0])
+    doubled = tf.map_fn(lambda r: r * 2, tf.constant([1, 2, 3]))
+    with tf.Session() as sess:
+        assert sess.run([y, tf.gradients(y, x)[0]], {p: True}) == [9, 6]
+        assert sess.run([y, tf.gradients(y, x)[0]], {p: False}) == [-3, -1]
+        assert sess.run(total) == 10
+        assert sess.run(doubled).tolist() == [2, 4, 6]
+
+
+def test_a_recurrent_network_learns():
+    x = tf.placeholder(tf.float32, [None, 6, 2])
+    outputs, _ = tf.contrib.rnn.static_rnn(tf.contrib.rnn.BasicLSTMCell(8), tf.unstack(x, 6, 1), dtype=tf.float32)
+    assert [v.name for v in tf.trainable_variables()] == ["rnn/basic_lstm_cell/kernel:0", "rnn/basic_lstm_cell/bias:0"]
+    loss = tf.reduce_mean(tf.square(tf.layers.dense(outputs[-1], 1) - tf.reduce_sum(x, [1, 2])[:, None]))
+    train = tf.train.AdamOptimizer(0.01).minimize(loss)
+    values = cases.numbers(32, 6, 2)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        first = sess.run(loss, {x: values})
+        for _ in range(60):
+            sess.run(train, {x: values})
+        assert sess.run(loss, {x: values}) < first / 2
+
+
+def test_values_that_do_not_fit_are_named():
+    i = tf.placeholder(tf.int32, [1])
+    row = tf.gather(tf.constant([1.0, 2.0]), i, name="row")
+    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=i, logits=tf.zeros([1, 10]))
+    with tf.Session() as sess:
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"indices\[0\] = 5 is not in \[0, 2\)(.|\n)*node row"):
+            sess.run(row, {i: [5]})
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"label value of 10 which is outside the valid range of "
+                                                                 r"\[0, 10\)"):
+            sess.run(loss, {i: [10]})

@@ -16,8 +16,8 @@ import numpy as _np
 from trivium.tf import _core, errors
 from trivium.tf import array_ops as _array, init_ops as initializers, math_ops as _math
 from trivium.tf import random_ops as _random, session as _session, variables as _variables
-from trivium.tf import layers, losses, nn, train
-from trivium.tf import gradients as _gradients
+from trivium.tf import layers, losses, nn, summary, train
+from trivium.tf import control_ops as _control, gradients as _gradients, rnn as _rnn
 from trivium.tf._core import (
     Dimension, DType, Graph, GraphKeys, Operation, Tensor, TensorShape, add_to_collection, as_dtype,
     bfloat16, control_dependencies, convert_to_tensor, device, double, float16, float32, float64,
@@ -44,6 +44,7 @@ _PUBLIC = {
         is_variable_initialized assign assign_add assign_sub scatter_update scatter_add scatter_sub""",
     _session: """Session InteractiveSession ConfigProto GPUOptions GraphOptions OptimizerOptions RunOptions RunMetadata
         get_default_session""",
+    _control: "cond case while_loop map_fn foldl foldr scan Assert",
     _gradients: "gradients",
 }
 for _module, _names in _PUBLIC.items():
@@ -109,8 +110,14 @@ def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
     near = difflib.get_close_matches(name, [n for n in globals() if not n.startswith("_")], 1)
-    raise AttributeError("trivium.tf has no %r%s" % (name, "; the nearest is tf.%s" % near[0] if near else ""))
+    raise _core.Absent("trivium.tf has no %r%s" % (name, "; the nearest is tf.%s" % near[0] if near else ""))
 
 
+contrib = _namespace("contrib", rnn=_rnn, layers=_namespace(
+    "contrib.layers", flatten=layers.flatten,
+    xavier_initializer=lambda uniform=True, seed=None, dtype=float32: (
+        initializers.glorot_uniform if uniform else initializers.glorot_normal)(seed, dtype),
+    l2_regularizer=lambda scale, scope=None: lambda w: nn.l2_loss(w) * float(scale)))
+_sys.modules["trivium.tf.contrib.rnn"] = _rnn
 compat = _namespace("compat", v1=_sys.modules[__name__])
 _sys.modules["trivium.tf.compat.v1"] = _sys.modules[__name__]

@@ -13,6 +13,10 @@ from trivium._tf import Graph, Operation, Tensor, Variable
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
+class Absent(NotImplementedError, AttributeError):
+    """Something TensorFlow has and this package does not; hasattr() says so too."""
+
+
 # ---- dtypes
 
 class DType:
@@ -323,12 +327,8 @@ def _user_line():
     return ""
 
 
-_tf.set_converter(lambda value, wanted: to_array(_packed_check(value), wanted))
+_tf.set_converter(to_array)
 _tf.set_site_finder(_user_line)
-
-
-def _packed_check(value):
-    return value
 
 
 def is_tensor(x):

@@ -234,7 +234,13 @@ def xw_plus_b(x, weights, biases, name=None):
         return bias_add(math_ops.matmul(x, weights), biases, name=scope)
 
 
+_RECURRENT = ("static_rnn", "static_bidirectional_rnn", "dynamic_rnn")
+
+
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
-    raise NotImplementedError("tf.nn.%s is not in this version" % name)
+    if name in _RECURRENT or name == "rnn_cell":
+        from trivium.tf import rnn
+        return rnn if name == "rnn_cell" else getattr(rnn, name)
+    raise _core.Absent("tf.nn.%s is not in this version" % name)

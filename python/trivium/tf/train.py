@@ -4,6 +4,8 @@ import math
 from trivium import _tf
 from trivium.tf import _core, array_ops, math_ops, variables
 from trivium.tf._core import GraphKeys, inp, tensor
+from trivium.tf.saver import (CheckpointState, NewCheckpointReader, Saver, checkpoint_exists, get_checkpoint_state,
+                              latest_checkpoint, list_variables, load_variable)
 
 
 class Optimizer:
@@ -233,4 +235,4 @@ class ExponentialMovingAverage:
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
-    raise NotImplementedError("tf.train.%s is not in this version" % name)
+    raise _core.Absent("tf.train.%s is not in this version" % name)

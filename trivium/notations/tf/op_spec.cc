@@ -19,6 +19,7 @@ const SpecTable& table() {
     define_window_ops(*t);
     define_random_ops(*t);
     define_train_ops(*t);
+    define_summary_ops(*t);
     return t;
   }();
   return *specs;

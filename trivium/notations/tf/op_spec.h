@@ -111,6 +111,7 @@ void define_nn_ops(SpecTable& table);
 void define_window_ops(SpecTable& table);
 void define_random_ops(SpecTable& table);
 void define_train_ops(SpecTable& table);
+void define_summary_ops(SpecTable& table);
 
 /// The value of a tensor when the graph alone determines it (constants, shapes, arithmetic on
 /// them).

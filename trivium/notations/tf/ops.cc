@@ -171,7 +171,9 @@ Tensor reduce(const std::string& type, const Input& x, const Axes& axes, bool ke
     build.in(*axes, "reduction_indices", DataType::int32);
   else
     build.in(all);
-  return build.attr("keep_dims", keep_dims);
+  const Tensor out = build.attr("keep_dims", keep_dims);
+  if (!axes && !keep_dims) out.set_shape(PartialShape(Shape{}));
+  return out;
 }
 
 Tensor reduce_sum(const Input& x, const Axes& axes, bool keep_dims) {

@@ -1,6 +1,7 @@
 #include "trivium/notations/tf/session.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "trivium/engine/backends/cpu/backend.h"
 #include "trivium/engine/compile/compile.h"
@@ -301,15 +302,34 @@ Array drawn(const Translator::Draw& draw) {
   return out;
 }
 
+/// What TensorFlow says where the engine says this.
+std::string in_its_words(const std::string& text) {
+  const size_t colon = text.find(": ");
+  const char* rest = text.c_str() + (colon == std::string::npos ? 0 : colon + 2);
+  long index = 0, at = 0, count = 0, last = 0;
+  double label = 0;
+  if (std::sscanf(rest, "index %ld at position %ld of %ld, 0 to %ld expected", &index, &at, &count,
+                  &last) == 4)
+    return fmt::format("indices[{}] = {} is not in [0, {})", at, index, last + 1);
+  if (std::sscanf(rest, "label %lf at position %ld of %ld, a class from 0 to %ld expected", &label,
+                  &at, &count, &last) == 4)
+    return fmt::format(
+        "Received a label value of {:g} which is outside the valid range of [0, {}). (place {} of "
+        "{})",
+        label, last + 1, at, count);
+  return text;
+}
+
 /// A step's error as TensorFlow's: the layer the engine names is the node.
 [[noreturn]] void rethrow(const UserError& error) {
   const std::string text = error.what();
   const std::string mark = ", in layer \"";
   const size_t at = text.rfind(mark);
-  if (at == std::string::npos) throw OpError(Code::invalid_argument, text);
+  if (at == std::string::npos) throw OpError(Code::invalid_argument, in_its_words(text));
   const std::string node = text.substr(at + mark.size(), text.size() - at - mark.size() - 1);
   throw OpError(Code::invalid_argument,
-                fmt::format("{}\n\t [[{{{{node {}}}}}]]", text.substr(0, at), node), node);
+                fmt::format("{}\n\t [[{{{{node {}}}}}]]", in_its_words(text.substr(0, at)), node),
+                node);
 }
 
 }  // namespace

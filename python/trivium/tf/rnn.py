@@ -1,0 +1,199 @@
+"""Recurrent cells and the functions that run them over time."""
+import collections
+
+import numpy as np
+
+from trivium.tf import _core, array_ops, init_ops, math_ops, nn, variables
+from trivium.tf._core import tensor
+
+LSTMStateTuple = collections.namedtuple("LSTMStateTuple", ["c", "h"])
+
+
+class RNNCell:
+    """cell(inputs, state) → (output, new state). Its variables are made by the first call, in a scope of its own."""
+    default_name = "rnn_cell"
+
+    def __init__(self, num_units, activation=None, reuse=None, name=None):
+        self._units, self._name, self._reuse = num_units, name, reuse
+        self._activation = activation or math_ops.tanh
+        self._scope = None
+
+    output_size = property(lambda self: self._units)
+    state_size = property(lambda self: self._units)
+
+    def __call__(self, inputs, state, scope=None):
+        again = self._scope is not None
+        with variables.variable_scope(self._scope or scope or self._name, self.default_name,
+                                      reuse=True if again else self._reuse) as opened:
+            self._scope = opened
+            return self.call(tensor(inputs), state)
+
+    def zero_state(self, batch_size, dtype):
+        with _core.name_scope(type(self).__name__ + "ZeroState"):
+            return self._zeros(self.state_size, batch_size, dtype)
+
+    def _zeros(self, size, batch_size, dtype):
+        if isinstance(size, tuple):
+            parts = [self._zeros(s, batch_size, dtype) for s in size]
+            return type(size)(*parts) if hasattr(size, "_fields") else tuple(parts)
+        return array_ops.zeros([batch_size, size], dtype)
+
+
+def _linear(parts, size, bias_start, kernel="kernel", bias="bias"):
+    x = array_ops.concat(parts, 1)
+    w = variables.get_variable(kernel, [x.shape[1].value, size], x.dtype)
+    b = variables.get_variable(bias, [size], x.dtype, init_ops.Constant(bias_start, x.dtype))
+    return nn.bias_add(math_ops.matmul(x, w), b)
+
+
+class BasicRNNCell(RNNCell):
+    default_name = "basic_rnn_cell"
+
+    def call(self, inputs, state):
+        output = self._activation(_linear([inputs, state], self._units, 0.0))
+        return output, output
+
+
+class BasicLSTMCell(RNNCell):
+    """Gates in the order i, j, f, o."""
+    default_name = "basic_lstm_cell"
+
+    def __init__(self, num_units, forget_bias=1.0, state_is_tuple=True, activation=None, reuse=None, name=None):
+        super().__init__(num_units, activation, reuse, name)
+        self._forget, self._tuple = forget_bias, state_is_tuple
+
+    @property
+    def state_size(self):
+        return LSTMStateTuple(self._units, self._units) if self._tuple else 2 * self._units
+
+    def call(self, inputs, state):
+        c, h = state if self._tuple else array_ops.split(state, 2, 1)
+        i, j, f, o = array_ops.split(_linear([inputs, h], 4 * self._units, 0.0), 4, 1)
+        new_c = c * math_ops.sigmoid(f + self._forget) + math_ops.sigmoid(i) * self._activation(j)
+        new_h = self._activation(new_c) * math_ops.sigmoid(o)
+        return new_h, LSTMStateTuple(new_c, new_h) if self._tuple else array_ops.concat([new_c, new_h], 1)
+
+
+class LSTMCell(BasicLSTMCell):
+    default_name = "lstm_cell"
+
+    def __init__(self, num_units, use_peepholes=False, cell_clip=None, initializer=None, num_proj=None, forget_bias=1.0,
+                 state_is_tuple=True, activation=None, reuse=None, name=None):
+        if use_peepholes or cell_clip or num_proj:
+            raise NotImplementedError("LSTMCell: use_peepholes, cell_clip and num_proj")
+        super().__init__(num_units, forget_bias, state_is_tuple, activation, reuse, name)
+        self._initializer = initializer
+
+    def call(self, inputs, state):
+        variables.get_variable_scope().set_initializer(self._initializer)
+        return super().call(inputs, state)
+
+
+class GRUCell(RNNCell):
+    """r, then u."""
+    default_name = "gru_cell"
+
+    def call(self, inputs, state):
+        gates = math_ops.sigmoid(_linear([inputs, state], 2 * self._units, 1.0, "gates/kernel", "gates/bias"))
+        r, u = array_ops.split(gates, 2, 1)
+        c = self._activation(_linear([inputs, r * state], self._units, 0.0, "candidate/kernel", "candidate/bias"))
+        new = u * state + (1 - u) * c
+        return new, new
+
+
+class MultiRNNCell(RNNCell):
+    """Cells on top of one another."""
+    default_name = "multi_rnn_cell"
+
+    def __init__(self, cells, state_is_tuple=True):
+        super().__init__(cells[-1].output_size)
+        self._cells = list(cells)
+
+    @property
+    def state_size(self):
+        return tuple(c.state_size for c in self._cells)
+
+    def zero_state(self, batch_size, dtype):
+        return tuple(c.zero_state(batch_size, dtype) for c in self._cells)
+
+    def call(self, inputs, state):
+        states = []
+        for i, (cell, old) in enumerate(zip(self._cells, state)):
+            with variables.variable_scope("cell_%d" % i):
+                inputs, new = cell(inputs, old)
+            states.append(new)
+        return inputs, tuple(states)
+
+
+def _chosen(live, new, old):
+    """New values where `live` (a bool a row), else old ones; through tuples."""
+    if isinstance(new, tuple):
+        parts = [_chosen(live, n, o) for n, o in zip(new, old)]
+        return type(new)(*parts) if hasattr(new, "_fields") else tuple(parts)
+    return array_ops.where(live, new, old)
+
+
+def _run(cell, inputs, state, sequence_length):
+    outputs = []
+    for time, x in enumerate(inputs):
+        if time > 0:
+            variables.get_variable_scope().reuse_variables()
+        output, new = cell(x, state)
+        if sequence_length is not None:
+            live = math_ops.less(np.array(time, sequence_length.dtype.as_numpy_dtype), sequence_length)
+            output = array_ops.where(live, output, array_ops.zeros_like(output))
+            new = _chosen(live, new, state)
+        outputs.append(output)
+        state = new
+    return outputs, state
+
+
+def _start(cell, first, initial_state, dtype):
+    if initial_state is not None:
+        return initial_state
+    if dtype is None:
+        raise ValueError("If there is no initial_state, you must give a dtype.")
+    batch = first.shape[0].value
+    return cell.zero_state(batch if batch is not None else array_ops.shape(first)[0], dtype)
+
+
+def static_rnn(cell, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
+    """Runs a cell over a list of inputs [batch, n]; past a row's length outputs are 0 and its state stays."""
+    if not inputs:
+        raise ValueError("inputs must not be empty")
+    inputs = [tensor(x) for x in inputs]
+    with variables.variable_scope(scope or "rnn"):
+        length = None if sequence_length is None else tensor(sequence_length)
+        return _run(cell, inputs, _start(cell, inputs[0], initial_state, dtype), length)
+
+
+def _reversed(xs, length):
+    if length is None:
+        return xs[::-1]
+    raise NotImplementedError("static_bidirectional_rnn: sequence_length")
+
+
+def static_bidirectional_rnn(cell_fw, cell_bw, inputs, initial_state_fw=None, initial_state_bw=None, dtype=None,
+                             sequence_length=None, scope=None):
+    with variables.variable_scope(scope, "bidirectional_rnn"):
+        with variables.variable_scope("fw") as fw:
+            forward, state_fw = static_rnn(cell_fw, inputs, initial_state_fw, dtype, sequence_length, fw)
+        with variables.variable_scope("bw") as bw:
+            backward, state_bw = static_rnn(cell_bw, _reversed(inputs, sequence_length), initial_state_bw, dtype,
+                                            sequence_length, bw)
+        backward = _reversed(backward, sequence_length)
+        return [array_ops.concat([f, b], 1) for f, b in zip(forward, backward)], state_fw, state_bw
+
+
+def dynamic_rnn(cell, inputs, sequence_length=None, initial_state=None, dtype=None, parallel_iterations=None,
+                swap_memory=False, time_major=False, scope=None):
+    """inputs [batch, time, n] ([time, batch, n] with time_major); the number of steps must be known."""
+    inputs = tensor(inputs)
+    axis = 0 if time_major else 1
+    if inputs.shape[axis].value is None:
+        raise NotImplementedError("dynamic_rnn: a number of steps that is not known while the graph is built")
+    with variables.variable_scope(scope or "rnn"):
+        steps = array_ops.unstack(inputs, axis=axis)
+        length = None if sequence_length is None else tensor(sequence_length)
+        outputs, state = _run(cell, steps, _start(cell, steps[0], initial_state, dtype), length)
+        return array_ops.stack(outputs, axis), state
