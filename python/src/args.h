@@ -176,6 +176,7 @@ void define_init(Registry& r);
 void define_autograd(Registry& r, nb::module_& m);
 void define_conversion(Registry& r);
 void define_files(nb::module_& m);
+void define_pictures(Registry& r, nb::module_& m);
 void define_shared_memory(nb::module_& m);
 void create_types(nb::module_& m);
 

@@ -26,7 +26,13 @@ void meet(Survey& s, DType dtype) {
   s.exact = s.exact ? nn::promote_types(*s.exact, dtype) : dtype;
 }
 
-bool is_list(PyObject* o) { return PyList_Check(o) || PyTuple_Check(o) || PyRange_Check(o); }
+bool is_list(PyObject* o) {
+  if (PyList_Check(o) || PyTuple_Check(o) || PyRange_Check(o)) return true;
+  const PySequenceMethods* sequence = Py_TYPE(o)->tp_as_sequence;  // a deque, say
+  return sequence && sequence->sq_item && sequence->sq_length && !PyUnicode_Check(o) &&
+         !PyBytes_Check(o) && !PyByteArray_Check(o) && !is_tensor(o) && !has_interface(o) &&
+         !PyObject_HasAttrString(o, "__array__");
+}
 
 void survey(PyObject* o, int depth, Survey& s) {
   if (is_list(o)) {

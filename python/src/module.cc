@@ -49,6 +49,7 @@ NB_MODULE(_C, m) {
   Registry init_functions(init, tensor_type);
   define_init(init_functions);
   define_files(m);
+  define_pictures(torch, m);
   m.def("_give", &give);
   m.def("_version", [] { return std::string(trivium::version()); });
   m.def("get_num_threads", [] { return trivium::threads(); });

@@ -59,11 +59,15 @@ _NOT_PROVIDED = {"complex64": "complex dtypes", "complex128": "complex dtypes", 
                  "cdouble": "complex dtypes", "fft": "Fourier transforms", "fx": "torch.fx",
                  "sparse": "sparse tensors", "vmap": "vmap: write the batch axis out",
                  "func": "torch.func: use torch.autograd.grad", "hub": "torch.hub: load files with "
-                 "torch.load", "quantization": "quantisation", "onnx": "torch.onnx"}
+                 "torch.load", "quantization": "quantisation"}
 
 
 def __getattr__(name):
-    if name in ("distributions", "profiler"):
+    if name in ("distributions", "onnx"):
+        import importlib
+
+        return importlib.import_module("trivium.torch." + name)
+    if name == "profiler":
         raise AttributeError(f"torch.{name} is not provided by Trivium")
     if name in _REMOVED:
         def removed(*_, **__):

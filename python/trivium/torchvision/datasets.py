@@ -26,6 +26,22 @@ class VisionDataset(Dataset):
             image, target = self.transforms(image, target)
         return image, target
 
+    def _batch_reader(self):
+        """A function from a list of indices to a collated batch, or None: see _reader.py."""
+        return None
+
+    def _reader_of(self, owner, pictures, labels):
+        kind = type(self)
+        plain = (kind.__getitem__ is owner.__getitem__ and kind.__len__ is owner.__len__ and
+                 kind._changed is VisionDataset._changed)
+        if not plain or self.transforms is not None or self.target_transform is not None:
+            return None
+        if pictures is None or labels is None or len(pictures) != len(labels):
+            return None
+        from trivium.torchvision._reader import reader
+
+        return reader(pictures, labels, self.transform)
+
     def __repr__(self):
         lines = [f"Number of datapoints: {len(self)}"]
         if self.root is not None:
@@ -85,7 +101,18 @@ class MNIST(VisionDataset):
         return len(self.data)
 
     def __getitem__(self, index):
-        return self._changed(image_from(self.data[index].numpy(), "L"), int(self.targets[index]))
+        data, targets = self.data, self.targets
+        picture = data.numpy()[index] if isinstance(data, torch.Tensor) else data[index]
+        target = targets.numpy()[index] if isinstance(targets, torch.Tensor) else targets[index]
+        return self._changed(image_from(picture, "L"), int(target))
+
+    def _batch_reader(self):
+        data, targets = self.data, self.targets
+        if not isinstance(data, torch.Tensor) or data.dtype is not torch.uint8 or data.dim() != 3:
+            return None
+        if not isinstance(targets, torch.Tensor) or targets.dtype is not torch.int64:
+            return None
+        return self._reader_of(MNIST, data, targets)
 
 
 class FashionMNIST(MNIST):
@@ -163,6 +190,14 @@ class CIFAR10(VisionDataset):
 
     def __getitem__(self, index):
         return self._changed(image_from(self.data[index], "RGB"), self.targets[index])
+
+    def _batch_reader(self):
+        data, targets = self.data, self.targets
+        if getattr(data, "ndim", 0) != 4 or str(data.dtype) != "uint8" or data.shape[3] != 3:
+            return None
+        if not isinstance(targets, list) or not all(type(t) is int for t in targets):
+            return None
+        return self._reader_of(CIFAR10, data, torch.tensor(targets))
 
 
 class CIFAR100(CIFAR10):

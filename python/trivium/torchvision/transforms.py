@@ -6,6 +6,7 @@ import math
 import numbers
 
 import trivium.torch as torch
+from trivium import _C
 from trivium.torch.nn import functional as _F
 from trivium.torchvision import _image
 
@@ -75,9 +76,11 @@ def to_tensor(pic):
         array = pic
     else:
         kinds = {"I": "int32", "I;16": "int16", "F": "float32"}
-        array = numpy.array(pic, kinds.get(pic.mode), copy=True)
+        array = numpy.asarray(pic, kinds.get(pic.mode))
         if pic.mode == "1":
             array = array.astype("uint8") * 255
+    if array.dtype == "uint8" and torch.get_default_dtype() is torch.float32:
+        return _C._image_to_tensor(array)
     array = array[:, :, None] if array.ndim == 2 else array
     tensor = torch.tensor(numpy.ascontiguousarray(array.transpose(2, 0, 1)))
     if tensor.dtype is torch.uint8:
@@ -100,10 +103,20 @@ def to_pil_image(pic, mode=None):
     return _image.image_from(array, mode or ("L" if array.ndim == 2 else "RGB"))
 
 
+def _plain_values(tensor, mean, std):
+    """Lists of numbers that fit a float32 tensor whose history nobody needs."""
+    if tensor.dtype is not torch.float32 or tensor.requires_grad or tensor.dim() < 3:
+        return False
+    return all(isinstance(v, (list, tuple)) and len(v) in (1, tensor.shape[-3]) and
+               all(isinstance(x, (float, int)) for x in v) for v in (mean, std)) and 0 not in std
+
+
 def normalize(tensor, mean, std, inplace=False):
     if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
         kind = tensor.dtype if isinstance(tensor, torch.Tensor) else type(tensor).__name__
         raise TypeError(f"normalize takes floating tensors, not {kind}: ToTensor comes first")
+    if _plain_values(tensor, mean, std) and not inplace:
+        return _C._normalized(tensor, list(mean), list(std))
     mean = torch.as_tensor(mean, dtype=tensor.dtype).view(-1, 1, 1)
     std = torch.as_tensor(std, dtype=tensor.dtype).view(-1, 1, 1)
     if bool((std == 0).any()):

@@ -32,7 +32,8 @@ def default_collate(batch):
     """One batch of examples of one structure. TypeError naming a type that cannot be joined."""
     first = batch[0]
     if isinstance(first, Tensor):
-        return _C.stack(list(batch))
+        stacked = _C._stack_ready(batch)
+        return _C.stack(list(batch)) if stacked is None else stacked
     if _is_numpy(first):
         if first.dtype.kind in "SUO":
             raise TypeError(f"default_collate: arrays of {first.dtype} cannot be joined")

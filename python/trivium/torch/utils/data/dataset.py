@@ -45,6 +45,15 @@ class TensorDataset(Dataset):
     def __len__(self):
         return self.tensors[0].shape[0]
 
+    def _batch_reader(self):
+        if type(self) is not TensorDataset or any(t.dim() < 1 for t in self.tensors):
+            return None
+
+        def read(indices):
+            rows = _C.tensor(indices)
+            return [t.index_select(0, rows) for t in self.tensors]
+        return read
+
 
 class StackDataset(Dataset):
     """Items of several datasets side by side, as tuples or dicts."""
@@ -114,6 +123,20 @@ class Subset(Dataset):
 
     def __len__(self):
         return len(self.indices)
+
+    def _batch_reader(self):
+        read = batch_reader(self.dataset) if type(self) is Subset else None
+        indices = self.indices
+        if read is None or not all(type(i) is int and i >= 0 for i in indices):
+            return None
+        return lambda order: read([indices[i] for i in order])
+
+
+def batch_reader(dataset):
+    """A function from a list of indices to the collated batch, for datasets that read many
+    examples at once and give the same; else None."""
+    make = getattr(dataset, "_batch_reader", None)
+    return make() if make is not None else None
 
 
 def random_split(dataset, lengths, generator=None):

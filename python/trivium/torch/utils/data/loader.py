@@ -8,7 +8,7 @@ import traceback
 
 from trivium import _C
 from trivium.torch.utils.data.collate import default_collate, default_convert
-from trivium.torch.utils.data.dataset import IterableDataset
+from trivium.torch.utils.data.dataset import IterableDataset, batch_reader
 from trivium.torch.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 
 WorkerInfo = collections.namedtuple("WorkerInfo", ("id", "num_workers", "seed", "dataset"))
@@ -67,6 +67,7 @@ class DataLoader:
         self.sampler, self.batch_sampler = sampler, batch_sampler
         batched = batch_sampler is not None
         self.collate_fn = collate_fn or (default_collate if batched else default_convert)
+        self._reader = None
         self._ready = True
 
     def __setattr__(self, name, value):
@@ -88,13 +89,24 @@ class DataLoader:
     def __iter__(self):
         # Every iteration draws, with workers or without: seeds agree with PyTorch's.
         seed = int(_C.empty((), dtype=_C.int64).random_(generator=self.generator).item())
+        self._reader = self._direct()
         if self.num_workers:
             return _Workers(self, seed)
         return self._stream() if self._iterable else self._plain()
 
+    def _direct(self):
+        """The dataset's own way to read a batch, where it gives what item by item would."""
+        if self._iterable or self.batch_sampler is None or self.collate_fn is not default_collate:
+            return None
+        return batch_reader(self.dataset)
+
     def _fetch(self, order):
         if self.batch_sampler is None:
             return self.collate_fn(self.dataset[order])
+        if self._reader is not None:
+            order = list(order)
+            if order and all(type(i) is int and i >= 0 for i in order):
+                return self._reader(order)
         many = getattr(self.dataset, "__getitems__", None)
         if many is not None:
             return self.collate_fn(many(order))
