@@ -3,6 +3,7 @@
 // lane and so do not care what a lane is: [N][C/B][H][W][B] is to them N·B images of C/B channels.
 #include "trivium/engine/backends/cpu/c16_conv.h"
 #include "trivium/engine/backends/cpu/c16_norm.h"
+#include "trivium/engine/backends/cpu/c16_winograd.h"
 #include "trivium/engine/backends/cpu/nblock_pool.h"
 #include "trivium/engine/backends/cpu/support.h"
 #include "trivium/engine/ops/geometry.h"
@@ -104,6 +105,64 @@ Kernel build_conv(const KernelRequest& r) {
   const size_t scratch = conv.scratch_bytes() + packed;
   return kernel_of(r.op + ":c" + std::to_string(lanes),
                    ChannelConv{std::move(conv), !weights, layer.bias, packed}, scratch);
+}
+
+// ---- Winograd
+// ------------------------------------------------------------------------------------
+
+/// The layer as a forward computation; nullopt when it has no Winograd form.
+std::optional<c16::Winograd> winograd_of(const KernelRequest& r) {
+  const c16::ConvLayer layer = layer_of(r, 16);
+  const onednn::ConvSizes& s = layer.sizes;
+  if (s.kh != 3 || s.kw != 3 || s.stride_h != 1 || s.stride_w != 1 || s.dilation_h != 1 ||
+      s.dilation_w != 1 || s.groups != 1 || s.c < 16 || s.o < 16)
+    return std::nullopt;
+  c16::Winograd w;
+  w.n = s.n, w.threads = std::max(1, r.threads);
+  w.turned = layer.pass == onednn::Pass::backward_data;
+  w.relu = layer.relu;
+  if (w.turned) {
+    w.in = s.o, w.h = s.oh, w.w = s.ow, w.out = s.c, w.oh = s.h, w.ow = s.w;
+    w.pad_top = 2 - s.pad_top, w.pad_left = 2 - s.pad_left;
+  } else {
+    w.in = s.c, w.h = s.h, w.w = s.w, w.out = s.o, w.oh = s.oh, w.ow = s.ow;
+    w.pad_top = s.pad_top, w.pad_left = s.pad_left;
+  }
+  return w;
+}
+
+std::optional<Placement> place_winograd(const KernelRequest& r, Format family,
+                                        std::string& reason) {
+  reason = wants_channels(family);
+  if (reason.empty()) reason = blockable(r.in[0]);
+  if (reason.empty() && (family.lanes != 16 || !c16::winograd_available()))
+    reason = "blocks of 16 channels only";
+  if (reason.empty() && has_empty(r)) reason = "an operand is empty";
+  if (!reason.empty()) return std::nullopt;
+  const auto shape = winograd_of(r);
+  if (!shape) {
+    reason = "3x3 at stride 1 from 16 channels up only";
+    return std::nullopt;
+  }
+  // It has to be a tenth faster by its model before its rounding is worth it.
+  Placement p = plain_placement(
+      r, shape->microseconds(machine().gflops_per_thread, machine().gbytes_per_second) / 0.9);
+  p.in[0] = p.out[0] = family;
+  return p;
+}
+
+struct WinogradConv {
+  c16::Winograd shape;
+  bool bias;
+  void run(const KernelArgs& a) const {
+    shape.run(input<float>(a, 0), input<float>(a, 1), bias ? input<float>(a, 2) : nullptr,
+              output<float>(a), a.scratch);
+  }
+};
+
+Kernel build_winograd(const KernelRequest& r) {
+  const WinogradConv state{*winograd_of(r), r.op == "conv" && r.in.size() > 2};
+  return kernel_of(r.op + ":c16:winograd", state, state.shape.scratch_bytes());
 }
 
 // ---- batch normalisation
@@ -326,6 +385,8 @@ Kernel build_pool(const KernelRequest& r) {
 void register_c16(KernelTable& table) {
   for (const char* op : {"conv", "conv_bwd_data", "conv_bwd_weights"})
     table.add({op, std::string(op) + ":c16", place_conv, build_conv, {}});
+  for (const char* op : {"conv", "conv_bwd_data"})
+    table.add({op, std::string(op) + ":c16:winograd", place_winograd, build_winograd, {}});
   table.add({"batch_norm", "batch_norm:c16", place_norm, build_norm, {{0, 0}}});
   table.add({"batch_norm_grad", "batch_norm_grad:c16", place_norm, build_norm_grad, {{0, 0}}});
   for (const char* op : {"sum", "mean", "sum_to"})

@@ -1,5 +1,5 @@
 // Every layout is tiles of at most lanes x lanes x taps weights; a tile is moved element by
-// element, in the order that keeps the written side contiguous.
+// element, in the order of plain memory.
 #include "trivium/engine/backends/cpu/c16_weights.h"
 
 #include <algorithm>
@@ -73,18 +73,12 @@ void WeightPiece::pack(const float* plain, float* blocks_out, int64_t part) cons
   for_tiles(part, [&](const Tile& t) {
     const float* from = plain + t.plain;
     float* to = blocks_out + t.blocks;
-    if (t.output_stride == 1) {
+    // Parameters may come from main memory: they are read in the order they lie in.
+    for (int64_t o = 0; o < t.outputs; ++o)
       for (int64_t i = 0; i < t.inputs; ++i)
         for (int64_t k = 0; k < taps; ++k)
-          for (int64_t o = 0; o < t.outputs; ++o)
-            to[i * t.input_stride + k * t.tap_stride + o] = from[o * row + i * taps + k];
-    } else {
-      for (int64_t o = 0; o < t.outputs; ++o)
-        for (int64_t i = 0; i < t.inputs; ++i)
-          for (int64_t k = 0; k < taps; ++k)
-            to[o * t.output_stride + i * t.input_stride + k * t.tap_stride] =
-                from[o * row + i * taps + k];
-    }
+          to[o * t.output_stride + i * t.input_stride + k * t.tap_stride] =
+              from[o * row + i * taps + k];
   });
 }
 

@@ -167,6 +167,14 @@ struct BlockedConv {
   }
 };
 
+/// Vectors of four floats do half the work of wider ones in the same time; the Winograd gradient of
+/// the weights has other vectors. Measured.
+double narrow_lanes_cost(int lanes, Pass pass, Algorithm algorithm) {
+  if (lanes > 4 || nblock::vector_lanes(16) < 8) return 1;
+  if (algorithm == Algorithm::winograd) return pass == Pass::backward_weights ? 1.1 : 1.6;
+  return 1.75;
+}
+
 std::optional<Placement> place_blocked(const KernelRequest& r, Format family, Algorithm algorithm,
                                        std::string& reason) {
   if (family.kind != Format::nblock)
@@ -193,6 +201,7 @@ std::optional<Placement> place_blocked(const KernelRequest& r, Format family, Al
   // Winograd has to be a tenth faster by its model before its rounding is worth it.
   if (algorithm == Algorithm::winograd)
     p.microseconds *= nblock::winograd_advantage(shape, blocked_pass(pass_of(r))) / 0.9;
+  p.microseconds *= narrow_lanes_cost(family.lanes, pass_of(r), algorithm);
   return p;
 }
 
