@@ -1,5 +1,5 @@
-"""Runs a script as __main__ with `torch` and `torchvision` standing for Trivium's modules, in this
-process only. --legacy allows the forms of before PyTorch 0.4."""
+"""Runs a script as __main__ with `torch`, `torchvision` and `tensorflow` (version 1) standing for
+Trivium's modules, in this process only. --legacy allows the forms of before PyTorch 0.4."""
 
 import importlib
 import importlib.abc
@@ -9,7 +9,12 @@ import runpy
 import sys
 import traceback
 
-_NAMES = ("torch", "torchvision")
+_NAMES = {"torch": "trivium.torch", "torchvision": "trivium.torchvision", "tensorflow": "trivium.tf"}
+
+
+def _ours(name):
+    first, dot, rest = name.partition(".")
+    return _NAMES[first] + dot + rest
 
 
 class _Aliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -18,7 +23,7 @@ class _Aliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] not in _NAMES:
             return None
-        ours = "trivium." + name
+        ours = _ours(name)
         if ours not in sys.modules:
             try:
                 found = importlib.util.find_spec(ours)
@@ -27,11 +32,11 @@ class _Aliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             if found is None:
                 raise ModuleNotFoundError(
                     f"Trivium has no module '{name}'; it gives torch.nn, torch.optim, torch.autograd, "
-                    "torch.utils.data, torch.linalg and torchvision", name=name)
+                    "torch.utils.data, torch.linalg, torchvision and tensorflow", name=name)
         return importlib.util.spec_from_loader(name, self, is_package=True)
 
     def create_module(self, spec):
-        module = importlib.import_module("trivium." + spec.name)
+        module = importlib.import_module(_ours(spec.name))
         self._spec = getattr(module, "__spec__", None)
         return module
 
