@@ -188,3 +188,32 @@ def test_values_that_do_not_fit_are_named():
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"label value of 10 which is outside the valid range of "
                                                                  r"\[0, 10\)"):
             sess.run(loss, {i: [10]})
+
+
+def test_the_two_layer_net_falls_at_every_step():
+    x, y = tf.placeholder(tf.float32, shape=(64, 1000)), tf.placeholder(tf.float32, shape=(64, 1000))
+    w1, w2 = tf.Variable(tf.float32, shape=(1000, 100)), tf.Variable(tf.float32, shape=(100, 1000))
+    diff = tf.matmul(tf.maximum(tf.matmul(x, w1), 0), w2) - y
+    loss = tf.reduce_mean(tf.reduce_sum(diff ** 2, axis=1))
+    updates = tf.train.GradientDescentOptimizer(1e-5).minimize(loss)
+    w1.assign(w1 - 1e-5 * tf.gradients(loss, w1)[0])  # never fetched: never run
+    rng = np.random.RandomState(0)
+    values = {x: rng.randn(64, 1000), y: rng.randn(64, 1000)}
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        losses = [sess.run([loss, updates], feed_dict=values)[0] for _ in range(50)]
+    assert all(a > b for a, b in zip(losses, losses[1:]))
+    assert 4e7 < losses[0] < 6e7 and 9e2 < losses[-1] < 1.1e3
+
+
+def test_the_moving_averages_of_batch_norm_are_updated_on_request():
+    x = tf.placeholder(tf.float32, [None, 4, 4, 3])
+    y = tf.layers.batch_normalization(x, training=True, momentum=0.9)
+    updates = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+    values = cases.numbers(2, 4, 4, 3)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run([y, updates], {x: values})
+        mean, variance = sess.run([v for v in tf.global_variables() if "moving" in v.name])
+    np.testing.assert_allclose(mean, 0.1 * values.mean((0, 1, 2)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(variance, 0.9 + 0.1 * values.var((0, 1, 2), ddof=1), rtol=1e-4)

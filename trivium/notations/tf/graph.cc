@@ -113,7 +113,8 @@ std::shared_ptr<Operation> Graph::create(const std::string& type, const std::vec
   spec.infer(context);
   for (auto& out : context.outputs()) op->outputs_.push_back({out.first, out.second, {}});
   if (!literal) unique_name(bare);
-  if (by_name_.count(op->name_)) op->name_ = unique_name(bare);
+  for (int i = 1; by_name_.count(op->name_); ++i)  // a literal name that is taken already
+    op->name_ = fmt::format("{}_{}", bare, i);
   add_controls(*op);
   for (const std::string& device : devices_)
     if (!device.empty()) op->device_ = device;
