@@ -1,6 +1,7 @@
 // Operations on single elements and products of matrices.
 #include "trivium/engine/ops/build.h"
 #include "trivium/notations/tf/op_spec.h"
+#include "trivium/notations/tf/windows.h"
 
 namespace trivium::tf {
 namespace {
@@ -21,7 +22,7 @@ void unary(SpecTable& t, const std::string& type, Takes takes, Unary fn,
                  "values: numbers");
            c.output(c.shape(0), result == DataType::invalid ? c.dtype(0) : result);
          },
-         [fn](Translate& c) { c.out(0, fn(c.in(0))); },
+         [fn](Translate& c) { c.out(0, before_permute(c.in(0), fn)); },
          grad});
 }
 
@@ -53,7 +54,7 @@ void binary(SpecTable& t, const std::string& type, Binary fn,
          [=](Infer& c) { broadcast_rule(c, result); },
          [fn](Translate& c) {
            check_run_shapes(c);
-           c.out(0, fn(c.in(0), c.in(1)));
+           c.out(0, before_permute(c.in(0), c.in(1), fn));
          },
          grad});
 }
@@ -174,7 +175,8 @@ void define_binary(SpecTable& t) {
            [](Infer& c) { broadcast_rule(c, DataType::invalid); },
            [](Translate& c) {
              check_run_shapes(c);
-             c.out(0, ops::add(c.in(0), c.in(1)));
+             c.out(0, before_permute(c.in(0), c.in(1),
+                                     [](Value a, Value b) { return ops::add(a, b); }));
            }});
   binary(t, "Sub", [](Value a, Value b) { return ops::sub(a, b); });
   binary(t, "Mul", [](Value a, Value b) { return ops::mul(a, b); });

@@ -129,7 +129,9 @@ void define_bias(SpecTable& t) {
            const Value x = c.in(0);
            const bool first = c.op().attr_or<std::string>("data_format", "NHWC") == "NCHW";
            const int rank = x.shape().rank();
-           c.out(0, first ? x + along_channels(c.in(1), rank, 1) : x + c.in(1));
+           if (first) return c.out(0, x + along_channels(c.in(1), rank, 1));
+           if (rank < 3 || !source_of_permute(x).defined()) return c.out(0, x + c.in(1));
+           c.out(0, to_channels_last(to_channels_first(x) + along_channels(c.in(1), rank, 1)));
          }});
 }
 

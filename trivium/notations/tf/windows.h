@@ -2,6 +2,8 @@
 // TensorFlow prefers, and NCHW, which the engine computes in.
 #pragma once
 
+#include <functional>
+
 #include "trivium/engine/graph/graph.h"
 
 namespace trivium::tf {
@@ -15,8 +17,17 @@ struct Window {
 /// stay unknown; an `out` below 0 for a known size means that the window does not fit.
 Window window_of(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, bool same);
 
-/// [N, spatial…, C] → [N, C, spatial…] and back.
+/// [N, spatial…, C] → [N, C, spatial…] and back. What has just been turned one way is not turned
+/// back: its source is taken.
 Value to_channels_first(Value x);
 Value to_channels_last(Value x);
+
+/// Where x is a permuted value, what was permuted; else an undefined Value.
+Value source_of_permute(Value x);
+/// fn(x) for an elementwise fn: computed before x's permutation when x has one, so that images stay
+/// in the engine's layout from one convolution to the next.
+Value before_permute(Value x, const std::function<Value(Value)>& fn);
+/// The same for two values permuted alike.
+Value before_permute(Value a, Value b, const std::function<Value(Value, Value)>& fn);
 
 }  // namespace trivium::tf
