@@ -50,10 +50,17 @@ uint64_t next_sequence() {
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+namespace {
+
+size_t node_bytes(int32_t inputs, int32_t results) {
+  return sizeof(GradNode) + sizeof(Edge) * static_cast<size_t>(inputs) +
+         sizeof(Ref<Slot>) * static_cast<size_t>(inputs + results);
+}
+
+}  // namespace
+
 Ref<GradNode> GradNode::make(int32_t inputs, int32_t results) {
-  const size_t bytes = sizeof(GradNode) + sizeof(Edge) * static_cast<size_t>(inputs) +
-                       sizeof(Ref<Slot>) * static_cast<size_t>(inputs + results);
-  auto* node = new (::operator new(bytes)) GradNode;
+  auto* node = new (pool_take(node_bytes(inputs, results))) GradNode;
   node->inputs = inputs;
   node->results = results;
   for (int32_t i = 0; i < inputs; ++i) new (node->edges() + i) Edge;
@@ -77,8 +84,9 @@ void GradNode::destroy() {
     for (int32_t i = 0; i < node->inputs + node->results; ++i) node->saved()[i].~Ref<Slot>();
     for (int32_t i = 0; i < node->inputs; ++i) node->edges()[i].~Edge();
     if (node->leaf) node->leaf->accumulator = nullptr;
+    const size_t bytes = node_bytes(node->inputs, node->results);
     node->~GradNode();
-    ::operator delete(node);
+    pool_give(node, bytes);
   }
   waiting = nullptr;
 }

@@ -5,42 +5,15 @@
 #include "trivium/engine/record/tape.h"
 
 namespace trivium::record {
-namespace {
-
-/// Slots come and go with every op: a thread keeps some of those it dropped.
-struct SlotPool {
-  std::vector<void*> free;
-  ~SlotPool() {
-    for (void* p : free) ::operator delete(p);
-    closed = true;
-  }
-  static inline thread_local bool closed = false;
-};
-thread_local SlotPool pool;
-
-void* take() {
-  if (SlotPool::closed || pool.free.empty()) return ::operator new(sizeof(Slot));
-  void* p = pool.free.back();
-  pool.free.pop_back();
-  return p;
-}
-
-void give(void* p) {
-  if (SlotPool::closed || pool.free.size() >= 4096) return ::operator delete(p);
-  pool.free.push_back(p);
-}
-
-}  // namespace
-
 Ref<Slot> Slot::ready(Array value) {
-  Ref<Slot> slot(new (take()) Slot);
+  Ref<Slot> slot(new Slot);
   slot->meta = meta_of(value.shape(), value.dtype());
   slot->value = std::move(value);
   return slot;
 }
 
 Ref<Slot> Slot::number(double value, DType dtype) {
-  Ref<Slot> slot(new (take()) Slot);
+  Ref<Slot> slot(new Slot);
   slot->meta = meta_of(Shape{}, dtype);
   slot->is_number = true;
   slot->as_number = value;
@@ -53,7 +26,7 @@ const Array& Slot::memory() {
 }
 
 Ref<Slot> Slot::pending(Tape* tape, int32_t index, const Meta* meta) {
-  Ref<Slot> slot(new (take()) Slot);
+  Ref<Slot> slot(new Slot);
   slot->meta = meta;
   slot->tape = tape;
   slot->index = index;
@@ -62,8 +35,7 @@ Ref<Slot> Slot::pending(Tape* tape, int32_t index, const Meta* meta) {
 
 void Slot::destroy() {
   if (tape) tape->forget(index);
-  this->~Slot();
-  give(this);
+  delete this;
 }
 
 void Slot::fulfil(Array array) {

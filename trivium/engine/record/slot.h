@@ -7,13 +7,14 @@
 
 #include "trivium/engine/core/cell.h"
 #include "trivium/engine/record/call.h"
+#include "trivium/engine/record/pool.h"
 #include "trivium/engine/record/ref.h"
 
 namespace trivium::record {
 
 class Tape;
 
-class Slot : public Counted<Slot> {
+class Slot : public Counted<Slot>, public Pooled<Slot> {
  public:
   /// A value that is there already.
   static Ref<Slot> ready(Array value);
@@ -56,7 +57,7 @@ class Slot : public Counted<Slot> {
 
 /// Where a tensor's content lives and changes: the Cell of the recording engine. Several tensors
 /// (a tensor, its views, its detached copies) share one.
-class Storage : public Counted<Storage> {
+class Storage : public Counted<Storage>, public Pooled<Storage> {
  public:
   explicit Storage(Ref<Slot> value) : current(std::move(value)) {}
   Ref<Slot> current;

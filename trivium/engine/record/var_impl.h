@@ -51,7 +51,7 @@ struct GradNode : Counted<GradNode> {
   void drop_saved();
 };
 
-struct VarImpl : Counted<VarImpl> {
+struct VarImpl : Counted<VarImpl>, Pooled<VarImpl> {
   Ref<Storage> storage;
   const Meta* meta = nullptr;
   bool wants_grad = false;  // a leaf that collects a gradient
