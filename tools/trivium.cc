@@ -54,6 +54,7 @@ int main(int argc, char** argv) {
   add_check(program);
   add_explain(program);
   add_convert(program);
+  add_inspect(program);
   add_bench(program);
   add_ops(program);
   try {

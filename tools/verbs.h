@@ -13,6 +13,7 @@ void add_time(CLI::App& program);
 void add_check(CLI::App& program);
 void add_explain(CLI::App& program);
 void add_convert(CLI::App& program);
+void add_inspect(CLI::App& program);
 void add_bench(CLI::App& program);
 void add_ops(CLI::App& program);
 

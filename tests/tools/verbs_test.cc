@@ -18,7 +18,7 @@ Ran trivium(const Workplace& place, const std::vector<std::string>& arguments) {
 TEST(Verbs, EachHasHelpWithAnExample) {
   const Workplace place("help");
   for (const char* verb :
-       {"train", "test", "time", "check", "explain", "convert", "bench", "ops"}) {
+       {"train", "test", "time", "check", "explain", "convert", "inspect", "bench", "ops"}) {
     const Ran ran = trivium(place, {verb, "--help"});
     EXPECT_EQ(ran.status, 0) << verb;
     EXPECT_NE(ran.out.find(std::string("example: trivium ") + verb), std::string::npos) << verb;
