@@ -144,9 +144,13 @@ std::optional<Placement> place_winograd(const KernelRequest& r, Format family,
     reason = "3x3 at stride 1 from 16 channels up only";
     return std::nullopt;
   }
-  // It has to be a tenth faster by its model before its rounding is worth it.
-  Placement p = plain_placement(
-      r, shape->microseconds(machine().gflops_per_thread, machine().gbytes_per_second) / 0.9);
+  // It has to be a tenth faster by its model before its rounding is worth it. The model is asked
+  // about two threads, so that the choice, and with it the bits of results, does not depend on
+  // them.
+  c16::Winograd nominal = *shape;
+  nominal.threads = 2;
+  const double us = nominal.microseconds(machine().gflops_per_thread, machine().gbytes_per_second);
+  Placement p = plain_placement(r, us / 0.9 * 2 / shape->threads);
   p.in[0] = p.out[0] = family;
   return p;
 }
