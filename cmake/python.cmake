@@ -31,6 +31,12 @@ set(python_package ${PROJECT_BINARY_DIR}/python/trivium)
 set_target_properties(trivium_python PROPERTIES OUTPUT_NAME _C
                       LIBRARY_OUTPUT_DIRECTORY ${python_package})
 
+# Type checkers and editors read _C.pyi beside the extension.
+add_custom_command(TARGET trivium_python POST_BUILD
+  COMMAND ${CMAKE_COMMAND} -E env PYTHONPATH=${PROJECT_BINARY_DIR}/python PYTHONDONTWRITEBYTECODE=1
+          ${Python_EXECUTABLE} ${PROJECT_SOURCE_DIR}/python/stubs.py ${python_package}/_C.pyi
+  VERBATIM)
+
 file(GLOB tf_python_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/python/src_tf/*.cc)
 nanobind_add_module(trivium_python_tf NB_STATIC NOMINSIZE ${tf_python_sources})
 target_link_libraries(trivium_python_tf PRIVATE trivium_tf)
@@ -49,6 +55,7 @@ endforeach()
 
 if(SKBUILD)
   install(TARGETS trivium_python trivium_python_tf LIBRARY DESTINATION trivium)
+  install(FILES ${python_package}/_C.pyi DESTINATION trivium)
 endif()
 
 if(TRIVIUM_TESTS)

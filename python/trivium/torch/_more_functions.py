@@ -224,6 +224,46 @@ def quantile(x, q, dim=None, keepdim=False):
 Tensor.quantile = quantile
 
 
+def nanquantile(x, q, dim=None, keepdim=False):
+    """quantile() of what is no NaN; NaN where nothing is left."""
+    if dim is None:
+        x, dim = x.reshape(-1), 0
+    single = not isinstance(q, Tensor)
+    points = [q] if single else q.reshape(-1).tolist()
+    nan = x.isnan()
+    count = (~nan).sum(dim, keepdim=True)
+    ordered = _C.where(nan, _C.full_like(x, float("inf")), x).sort(dim)[0]
+    rows = []
+    for point in points:
+        if not 0 <= point <= 1:
+            raise RuntimeError(f"a quantile lies in [0, 1], not {point}")
+        at = (count - 1).clamp(min=0).to(x.dtype) * point
+        low = at.floor()
+        a = ordered.gather(dim, low.to(_C.int64))
+        b = ordered.gather(dim, _C.minimum(low + 1, (count - 1).clamp(min=0).to(x.dtype)).to(_C.int64))
+        row = _C.where(at == low, a, a + (b - a) * (at - low))
+        row = _C.where(count == 0, _C.full_like(row, float("nan")), row)
+        rows.append(row if keepdim else row.squeeze(dim))
+    return rows[0] if single or q.dim() == 0 else _C.stack(rows)
+
+
+Tensor.nanquantile = nanquantile
+
+
+def float_power(x, exponent):
+    """x ** exponent in float64."""
+    double = [v.to(_C.float64) if isinstance(v, Tensor) else float(v) for v in (x, exponent)]
+    return _C.pow(*double)
+
+
+def copysign(x, other):
+    """|x| with the sign of other, that of zeros included."""
+    other = other if isinstance(other, Tensor) else _C.tensor(float(other), dtype=_C.float32)
+    x = x if x.is_floating_point() else x.to(_C.get_default_dtype())
+    negative = (other < 0) | ((other == 0) & (other.to(x.dtype).reciprocal() < 0))
+    return _C.where(negative, -x.abs(), x.abs())
+
+
 def bartlett_window(*_, **__):
     raise NotImplementedError("window functions: write the formula with torch.arange")
 
@@ -289,5 +329,28 @@ def matrix_power(x, n):
 
 
 Tensor.inverse, Tensor.det, Tensor.matrix_power = inverse, det, matrix_power
+
+for _function in (diff, sinc, hsplit, vsplit, dsplit, float_power, copysign, signbit, positive, sgn,
+                  heaviside, isneginf, isposinf, isreal, logaddexp2, cov, corrcoef, kron):
+    if not hasattr(Tensor, _function.__name__):
+        setattr(Tensor, _function.__name__, _function)
+
+
+def _in_place(name):
+    function = getattr(Tensor, name)
+
+    def run(self, *args, **kwargs):
+        return self.copy_(function(self, *args, **kwargs))
+
+    run.__name__ = run.__qualname__ = name + "_"
+    run.__doc__ = f"{name}() into the tensor itself."
+    return run
+
+
+for _name in ("cumsum", "cumprod", "sinc", "copysign", "float_power", "sgn", "heaviside", "tril", "triu",
+              "logaddexp2", "renorm"):
+    if not hasattr(Tensor, _name + "_"):
+        setattr(Tensor, _name + "_", _in_place(_name))
+del _function, _name
 
 __all__ = [name for name in dir() if not name.startswith("_") and name != "Tensor"]

@@ -57,7 +57,9 @@ class _Pickler(pickle._Pickler):
         return NotImplemented
 
     def save_global(self, obj, name=None):
-        module = getattr(obj, "__module__", None) or ""
+        module = _utils.module_of(obj)
+        if module == "torch" or module.startswith("torch."):
+            module = "trivium." + module
         if module.startswith("trivium.torch"):
             name = name or getattr(obj, "__qualname__", obj.__name__)
             self.write(b"c" + module[len("trivium."):].encode() + b"\n" + name.encode() + b"\n")

@@ -48,3 +48,15 @@ def _rebuild_parameter_with_state(data, requires_grad, hooks=None, state=None):
     made = _rebuild_parameter(data, requires_grad)
     made.__dict__.update(state or {})
     return made
+
+
+def module_of(obj):
+    """The module a file names for a class or function. The extension's functions all say "torch";
+    those of nn.functional are named by where PyTorch has them."""
+    module = getattr(obj, "__module__", None) or ""
+    if module == "torch":
+        from trivium.torch.nn import functional
+
+        if getattr(functional, getattr(obj, "__name__", ""), None) is obj:
+            return "torch.nn.functional"
+    return module

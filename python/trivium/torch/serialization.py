@@ -11,6 +11,7 @@ import warnings
 from trivium import _C
 from trivium.torch._basics import device as _device
 from trivium.torch._tensor import Tensor
+from trivium.torch._utils import module_of
 
 _safe = {}
 DEFAULT_PROTOCOL = 2
@@ -19,7 +20,7 @@ DEFAULT_PROTOCOL = 2
 def add_safe_globals(safe_globals):
     for item in safe_globals:
         item, name = item if isinstance(item, tuple) else (item, None)
-        _safe[name or f"{item.__module__}.{item.__qualname__}"] = item
+        _safe[name or f"{module_of(item)}.{item.__qualname__}"] = item
 
 
 def get_safe_globals():

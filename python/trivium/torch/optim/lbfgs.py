@@ -1,15 +1,15 @@
-"""LBFGS without line search: several evaluations of the closure a step."""
+"""LBFGS: several evaluations of the closure a step, with steps of length lr or a line search."""
 
 from trivium import _C
+from trivium.torch.optim._line_search import strong_wolfe
 from trivium.torch.optim.optimizer import Optimizer
 
 
 class LBFGS(Optimizer):
     def __init__(self, params, lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-7,
                  tolerance_change=1e-9, history_size=100, line_search_fn=None):
-        if line_search_fn is not None:
-            raise NotImplementedError(f"LBFGS: line_search_fn={line_search_fn!r} is not provided; None "
-                                      "takes steps of length lr")
+        if line_search_fn not in (None, "strong_wolfe"):
+            raise RuntimeError(f"LBFGS: line_search_fn is None or 'strong_wolfe', not {line_search_fn!r}")
         max_eval = max_iter * 5 // 4 if max_eval is None else max_eval
         super().__init__(params, dict(lr=lr, max_iter=max_iter, max_eval=max_eval,
                                       tolerance_grad=tolerance_grad, tolerance_change=tolerance_change,
@@ -93,12 +93,20 @@ class LBFGS(Optimizer):
             slope = g.dot(d).item()
             if slope > -group["tolerance_change"]:
                 break
-            self._move(t, d)
-            if n != group["max_iter"]:
-                loss = float(closure())
-                g = self._signed_gradient(group)
-                evaluations += 1
-                state["func_evals"] += 1
+            if group["line_search_fn"] is not None:
+                loss, g, t, used = strong_wolfe(self._on_line(closure, d, group), t, d, loss, g, slope,
+                                                group["tolerance_change"])
+                self._move(t, d)
+                state["t"] = t
+                evaluations += used
+                state["func_evals"] += used
+            else:
+                self._move(t, d)
+                if n != group["max_iter"]:
+                    loss = float(closure())
+                    g = self._signed_gradient(group)
+                    evaluations += 1
+                    state["func_evals"] += 1
             if n == group["max_iter"] or evaluations >= group["max_eval"]:
                 break
             if float(g.abs().max()) <= group["tolerance_grad"]:
@@ -108,6 +116,19 @@ class LBFGS(Optimizer):
             if abs(loss - previous) < group["tolerance_change"]:
                 break
         return first_loss
+
+    def _on_line(self, closure, direction, group):
+        """A function of t: loss and gradient at x + t * direction; x stays."""
+        start = [p.detach().clone() for p in self._params]
+
+        def evaluate(t):
+            self._move(t, direction)
+            loss = float(closure())
+            g = self._signed_gradient(group)
+            for p, x in zip(self._params, start):
+                p.copy_(x)
+            return loss, g
+        return evaluate
 
     def _signed_gradient(self, group):
         g = self._flat_gradient()
