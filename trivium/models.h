@@ -6,7 +6,11 @@
 
 #include "trivium/models/classic.h"
 #include "trivium/models/dense.h"
+#include "trivium/models/efficientnet.h"
 #include "trivium/models/googlenet.h"
+#include "trivium/models/inception.h"
+#include "trivium/models/lenet.h"
 #include "trivium/models/mobilenet.h"
+#include "trivium/models/mobilenet_v3.h"
 #include "trivium/models/resnet.h"
 #include "trivium/nn.h"
