@@ -175,6 +175,7 @@ void define_losses(Registry& r);
 void define_init(Registry& r);
 void define_autograd(Registry& r, nb::module_& m);
 void define_conversion(Registry& r);
+void define_optimizers(Registry& r);
 void define_files(nb::module_& m);
 void define_pictures(Registry& r, nb::module_& m);
 void define_shared_memory(nb::module_& m);

@@ -48,6 +48,7 @@ NB_MODULE(_C, m) {
   nb::module_ init = m.def_submodule("init");
   Registry init_functions(init, tensor_type);
   define_init(init_functions);
+  define_optimizers(torch);
   define_files(m);
   define_pictures(torch, m);
   m.def("_give", &give);

@@ -124,3 +124,31 @@ def test_smaller_methods():
     assert [t.tolist() for t in z.hsplit(3)] == [[[0], [3]], [[1], [4]], [[2], [5]]]
     assert z.cumsum_(1) is z and z.tolist() == [[0, 1, 3], [3, 7, 12]]
     assert (z + 1).cumprod_(0).tolist() == [[1, 2, 4], [4, 16, 52]]
+
+
+@pytest.mark.parametrize("make", [
+    lambda ps: torch.optim.SGD(ps, 0.1, momentum=0.9), lambda ps: torch.optim.Adam(ps, 0.1, amsgrad=True),
+    lambda ps: torch.optim.Adadelta(ps), lambda ps: torch.optim.RMSprop(ps, centered=True, momentum=0.5)],
+    ids=["sgd", "adam", "adadelta", "rmsprop"])
+def test_a_late_parameter_starts_its_own_state(make):
+    def train(count):
+        ps = [torch.full((2,), 2.0, requires_grad=True) for _ in range(count)]
+        optimizer = make(ps)
+        for step in range(3):
+            optimizer.zero_grad()
+            for i, p in enumerate(ps):
+                if step or i == 0:  # the second has no gradient in the first step
+                    (p ** 2).sum().backward()
+            optimizer.step()
+        return [p.tolist() for p in ps]
+
+    def alone(steps):
+        p = torch.full((2,), 2.0, requires_grad=True)
+        optimizer = make([p])
+        for _ in range(steps):
+            optimizer.zero_grad()
+            (p ** 2).sum().backward()
+            optimizer.step()
+        return p.tolist()
+
+    assert train(2) == [alone(3), alone(2)]

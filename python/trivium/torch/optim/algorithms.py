@@ -15,6 +15,12 @@ def _started(state, p, *names):
     return advance(state)
 
 
+def _states(optimizer, params, *names):
+    """States of the parameters, begun where they are new, and the numbers of this update."""
+    states = [optimizer.state[p] for p in params]
+    return states, [_started(s, p, *names) for s, p in zip(states, params)]
+
+
 class SGD(Optimizer):
     def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *,
                  maximize=False, foreach=None, differentiable=False, fused=None):
@@ -26,18 +32,23 @@ class SGD(Optimizer):
                                       foreach=foreach, differentiable=differentiable, fused=fused))
 
     def _update(self, group, params):
-        lr, momentum = group["lr"], group["momentum"]
-        for p in params:
-            g = self._gradient(group, p)
-            if momentum != 0:
-                state = self.state[p]
-                b = state.get("momentum_buffer")
-                if b is None:
-                    b = state["momentum_buffer"] = g.clone()
-                else:
-                    b.mul_(momentum).add_(g, alpha=1 - group["dampening"])
-                g = g.add(b, alpha=momentum) if group["nesterov"] else b
-            p.add_(g, alpha=-lr)
+        momentum = group["momentum"]
+        grads = [p.grad for p in params]
+        settings = (float(group["lr"]), momentum, group["dampening"], group["weight_decay"],
+                    group["nesterov"], group["maximize"])
+        if momentum == 0:
+            _C._sgd_step(params, grads, (), *settings)
+            return
+        states = [self.state[p] for p in params]
+        fresh = [s.get("momentum_buffer") is None for s in states]
+        for new in (True, False):
+            at = [i for i, f in enumerate(fresh) if f == new]
+            if at:
+                kept = () if new else [states[i]["momentum_buffer"] for i in at]
+                made = _C._sgd_step([params[i] for i in at], [grads[i] for i in at], kept, *settings)
+                if new:
+                    for i, buffer in zip(at, made):
+                        states[i]["momentum_buffer"] = buffer
 
 
 class Adam(Optimizer):
@@ -52,18 +63,14 @@ class Adam(Optimizer):
             decoupled_weight_decay=decoupled_weight_decay))
 
     def _update(self, group, params):
-        lr, (b1, b2), eps = group["lr"], group["betas"], group["eps"]
-        for p in params:
-            g, state = _decayed(self, group, p), self.state[p]
-            n = _started(state, p, "exp_avg", "exp_avg_sq",
-                         *(["max_exp_avg_sq"] if group["amsgrad"] else []))
-            m, v = state["exp_avg"], state["exp_avg_sq"]
-            m.lerp_(g, 1 - b1)
-            v.mul_(b2).addcmul_(g, g, value=1 - b2)
-            if group["amsgrad"]:
-                v = state["max_exp_avg_sq"].copy_(state["max_exp_avg_sq"].maximum(v))
-            root = (v.sqrt() / math.sqrt(1 - b2 ** n)).add_(eps)
-            p.addcdiv_(m, root, value=-(lr / (1 - b1 ** n)))
+        (b1, b2), amsgrad = group["betas"], group["amsgrad"]
+        names = ("exp_avg", "exp_avg_sq") + (("max_exp_avg_sq",) if amsgrad else ())
+        states, steps = _states(self, params, *names)
+        _C._adam_step(params, [p.grad for p in params], [s["exp_avg"] for s in states],
+                      [s["exp_avg_sq"] for s in states],
+                      [s["max_exp_avg_sq"] for s in states] if amsgrad else (), steps,
+                      float(group["lr"]), float(b1), float(b2), group["eps"], group["weight_decay"],
+                      bool(group.get("decoupled_weight_decay")), group["maximize"])
 
 
 def _decayed(optimizer, group, p):
@@ -94,15 +101,10 @@ class Adadelta(Optimizer):
                                       differentiable=differentiable))
 
     def _update(self, group, params):
-        rho, eps = group["rho"], group["eps"]
-        for p in params:
-            g, state = self._gradient(group, p), self.state[p]
-            _started(state, p, "square_avg", "acc_delta")
-            s, a = state["square_avg"], state["acc_delta"]
-            s.mul_(rho).addcmul_(g, g, value=1 - rho)
-            d = (a + eps).sqrt_().div_((s + eps).sqrt_()).mul_(g)
-            a.mul_(rho).addcmul_(d, d, value=1 - rho)
-            p.add_(d, alpha=-group["lr"])
+        states, _ = _states(self, params, "square_avg", "acc_delta")
+        _C._adadelta_step(params, [p.grad for p in params], [s["square_avg"] for s in states],
+                          [s["acc_delta"] for s in states], float(group["lr"]), group["rho"],
+                          group["eps"], group["weight_decay"], group["maximize"])
 
 
 class RMSprop(Optimizer):
@@ -115,22 +117,14 @@ class RMSprop(Optimizer):
                                       differentiable=differentiable))
 
     def _update(self, group, params):
-        alpha, lr = group["alpha"], group["lr"]
-        for p in params:
-            g, state = self._gradient(group, p), self.state[p]
-            _started(state, p, "square_avg", *(["momentum_buffer"] if group["momentum"] else []),
-                     *(["grad_avg"] if group["centered"] else []))
-            s = state["square_avg"].mul_(alpha).addcmul_(g, g, value=1 - alpha)
-            if group["centered"]:
-                q = state["grad_avg"].lerp_(g, 1 - alpha)
-                root = s.addcmul(q, q, value=-1).sqrt_().add_(group["eps"])
-            else:
-                root = s.sqrt().add_(group["eps"])
-            if group["momentum"]:
-                b = state["momentum_buffer"].mul_(group["momentum"]).addcdiv_(g, root)
-                p.add_(b, alpha=-lr)
-            else:
-                p.addcdiv_(g, root, value=-lr)
+        centered, momentum = group["centered"], group["momentum"]
+        states, _ = _states(self, params, "square_avg", *(["momentum_buffer"] if momentum else []),
+                            *(["grad_avg"] if centered else []))
+        _C._rmsprop_step(params, [p.grad for p in params], [s["square_avg"] for s in states],
+                         [s["grad_avg"] for s in states] if centered else (),
+                         [s["momentum_buffer"] for s in states] if momentum else (),
+                         float(group["lr"]), group["alpha"], group["eps"], group["weight_decay"],
+                         momentum, group["maximize"])
 
 
 class Adagrad(Optimizer):
