@@ -10,6 +10,9 @@ namespace {
 
 using run::Format;
 
+/// Choices are made for two threads however many there are: other choices would give other bits.
+constexpr int kNominalThreads = 2;
+
 std::string operand_text(const run::KernelRequest& r) {
   std::vector<std::string> parts;
   for (const auto& d : r.in) parts.push_back(fmt::format("{}{}", name_of(d.dtype), d.shape.text()));
@@ -135,7 +138,7 @@ class Assignment {
   void collect(int n, const std::vector<Format>& families) {
     const Node& node = g_.node(n);
     if (node.op->is_view()) return collect_view(n, families);
-    const run::KernelRequest request = request_for(g_, n, unit_.options.threads);
+    const run::KernelRequest request = request_for(g_, n, kNominalThreads);
     std::string reasons;
     const auto offer = [&](const run::KernelEntry* entry, Format family) {
       if (unit_.options.numerics == Numerics::exact && entry->name.ends_with(":winograd")) return;

@@ -19,6 +19,9 @@ using onednn::ConvSizes;
 using onednn::Pass;
 
 constexpr size_t kAlign = 64;
+/// Pieces a layer has at least, where its channels allow it. Not a function of the threads: the
+/// library adds up in another order when a piece has other sizes.
+constexpr int64_t kPieces = 16;
 
 size_t rounded(size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -70,14 +73,14 @@ std::string Conv::declines(const ConvLayer& layer) {
   return BlockedConv::declines(layer.pass, piece_sizes(layer, 1, in, out));
 }
 
-Conv::Conv(const ConvLayer& layer, int threads) : layer_(layer) {
+Conv::Conv(const ConvLayer& layer) : layer_(layer) {
   const ConvSizes& s = layer.sizes;
   x_plane_ = s.h * s.w, y_plane_ = s.oh * s.ow;
   const auto padded = [&](int64_t c) { return ceil_div(c, layer.lanes) * layer.lanes; };
   x_image_ = (reads_plain_image(layer) ? s.c : padded(s.c)) * x_plane_;
   y_image_ = padded(s.o) * y_plane_;
   if (layer.pass == Pass::backward_weights) chunks_ = chunks_of(s);
-  cut(threads);
+  cut();
   for (Slice& slice : slices_) {
     const int64_t images = layer.pass == Pass::backward_weights ? s.n / chunks_ : 1;
     slice.whole = piece(slice, images);
@@ -119,14 +122,14 @@ void Conv::add_slice(int64_t x, int64_t xs, int64_t y, int64_t ys, int64_t row, 
   slices_.push_back(std::move(slice));
 }
 
-void Conv::cut(int threads) {
+void Conv::cut() {
   const ConvSizes& s = layer_.sizes;
   const bool depthwise = is_depthwise(s), data = layer_.pass == Pass::backward_data;
   const int64_t groups = depthwise ? 1 : s.groups;
   const int64_t in = s.c / groups, out = s.o / groups;
   const int64_t extent = data ? in : out, blocks = ceil_div(extent, layer_.lanes);
   const int64_t images = layer_.pass == Pass::backward_weights ? chunks_ : s.n;
-  int64_t slices = std::min(blocks, ceil_div(4 * std::max(1, threads), images * groups));
+  int64_t slices = std::min(blocks, ceil_div(kPieces, images * groups));
   if (layer_.pass == Pass::backward_weights && s.n > chunks_) slices = 1;
   const int64_t channels = ceil_div(blocks, std::max<int64_t>(1, slices)) * layer_.lanes;
   for (int64_t g = 0; g < groups; ++g)

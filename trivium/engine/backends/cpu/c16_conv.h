@@ -27,8 +27,8 @@ class Conv {
  public:
   /// "" when there is such a convolution, else why not.
   static std::string declines(const ConvLayer& layer);
-  /// InternalError when `declines` would have said so. `threads` is for how many to cut.
-  Conv(const ConvLayer& layer, int threads);
+  /// InternalError when `declines` would have said so.
+  explicit Conv(const ConvLayer& layer);
 
   /// Blocks of the weights (forward and backward data).
   size_t packed_bytes() const { return static_cast<size_t>(packed_) * sizeof(float); }
@@ -46,7 +46,7 @@ class Conv {
     WeightPiece weights;
     std::shared_ptr<const onednn::BlockedConv> whole, rest;  // see chunk_images_
   };
-  void cut(int threads);
+  void cut();
   void add_slice(int64_t x, int64_t xs, int64_t y, int64_t ys, int64_t row, int64_t input);
   std::shared_ptr<const onednn::BlockedConv> piece(const Slice& s, int64_t images) const;
   void run_activations(const float* a, const float* packed, const float* bias, float* out,

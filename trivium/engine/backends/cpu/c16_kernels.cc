@@ -100,7 +100,7 @@ Kernel build_conv(const KernelRequest& r) {
   const bool weights = r.op == "conv_bwd_weights";
   const int lanes = (weights ? r.in[1] : r.op == "conv" ? r.out[0] : r.in[0]).format.lanes;
   const c16::ConvLayer layer = layer_of(r, lanes);
-  c16::Conv conv(layer, r.threads);
+  c16::Conv conv(layer);
   const size_t packed = weights ? 0 : (conv.packed_bytes() + 63) / 64 * 64;
   const size_t scratch = conv.scratch_bytes() + packed;
   return kernel_of(r.op + ":c" + std::to_string(lanes),
@@ -144,13 +144,9 @@ std::optional<Placement> place_winograd(const KernelRequest& r, Format family,
     reason = "3x3 at stride 1 from 16 channels up only";
     return std::nullopt;
   }
-  // It has to be a tenth faster by its model before its rounding is worth it. The model is asked
-  // about two threads, so that the choice, and with it the bits of results, does not depend on
-  // them.
-  c16::Winograd nominal = *shape;
-  nominal.threads = 2;
-  const double us = nominal.microseconds(machine().gflops_per_thread, machine().gbytes_per_second);
-  Placement p = plain_placement(r, us / 0.9 * 2 / shape->threads);
+  // It has to be a tenth faster by its model before its rounding is worth it.
+  Placement p = plain_placement(
+      r, shape->microseconds(machine().gflops_per_thread, machine().gbytes_per_second) / 0.9);
   p.in[0] = p.out[0] = family;
   return p;
 }
