@@ -220,8 +220,7 @@ TEST_F(RecordTest, DeepChainsDoNotOverflowTheStack) {
 TEST_F(RecordTest, AWeightMayBeUsedAThousandTimes) {
   Var w = leaf({1, 2}, {2}, true);
   std::vector<Var> terms;
-  for (int i = 0; i < 1000; ++i)
-    terms.push_back(sum(op("mul", {w, number(1, DType::f32)})));
+  for (int i = 0; i < 1000; ++i) terms.push_back(sum(op("mul", {w, number(1, DType::f32)})));
   backward({op("add_n", terms)});
   EXPECT_EQ(list(w.grad()), (F{1000, 1000}));
 }

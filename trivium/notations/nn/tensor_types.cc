@@ -33,8 +33,8 @@ TensorIndex::TensorIndex(const Tensor& t)
 
 TensorIndex::TensorIndex(const std::vector<int64_t>& list)
     : kind(Kind::tensor),
-      tensor(std::make_shared<Tensor>(
-          Array::from(list, Shape{static_cast<int64_t>(list.size())}))) {}
+      tensor(
+          std::make_shared<Tensor>(Array::from(list, Shape{static_cast<int64_t>(list.size())}))) {}
 
 Device::Device(const std::string& text) : type(text.substr(0, text.find(':'))) {
   static const char* const known[] = {"cpu", "cuda", "mps", "xpu", "meta", "hip", "xla"};

@@ -55,7 +55,8 @@ class Program {
   /// meaning on them.
   explicit Program(Shape space, DType arithmetic = DType::f32);
 
-  /// The next array argument. Any dtype is read and becomes a number of the arithmetic. `shape` broadcasts to the space as in NumPy.
+  /// The next array argument. Any dtype is read and becomes a number of the arithmetic. `shape`
+  /// broadcasts to the space as in NumPy.
   Value input(DType dtype, const Shape& shape);
   /// The same with explicit strides, e.g. of a transposed operand.
   Value input(DType dtype, std::span<const int64_t> strides);
