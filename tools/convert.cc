@@ -200,6 +200,9 @@ void convert_weights(const ConvertOptions& options) {
                  options.in, options.out);
     return convert_layers(options, format);
   }
+  if (!to_layers && holds_named_arrays(format) && !options.net.empty())
+    user_error("--net names a Caffe definition, but neither {} nor {} is a file of Caffe",
+               options.in, options.out);
   WeightModules source = read_source(options, format);
   if (format == WeightsFormat::safetensors) sort_naturally(&source);
   if (to_layers)

@@ -142,6 +142,10 @@ TEST(ConvertNotations, WhatDoesNotFitIsNamedAndNothingIsWritten) {
   write_text(place / "wrong.txt", "fc9 ip1\n");
   const Ran wrong = trivium(place, "convert lenet.pth b.pth --map wrong.txt");
   EXPECT_EQ(wrong.status, 1);
+  const Ran net = trivium(place, "convert lenet.pth b.pth --net net.prototxt");
+  EXPECT_EQ(net.status, 1);
+  EXPECT_NE(net.err.find("--net"), std::string::npos) << net.err;
+  EXPECT_FALSE(fs::exists(place / "b.pth"));
   EXPECT_NE(wrong.err.find("did you mean \"fc"), std::string::npos) << wrong.err;
 }
 
