@@ -152,3 +152,17 @@ def test_a_late_parameter_starts_its_own_state(make):
         return p.tolist()
 
     assert train(2) == [alone(3), alone(2)]
+
+
+def test_inference_mode():
+    x = torch.ones(2, requires_grad=True)
+
+    @torch.inference_mode()
+    def inside():
+        with torch.inference_mode(False):
+            assert (x * 2).requires_grad and not torch.is_inference_mode_enabled()
+        return torch.is_inference_mode_enabled(), x * 2
+
+    on, y = inside()
+    assert on and not y.requires_grad and not torch.is_inference_mode_enabled()
+    assert (x * 2).requires_grad

@@ -210,7 +210,9 @@ def legacy(on=True):
 
 
 def is_inference_mode_enabled():
-    return False
+    from trivium.torch.autograd import inference_mode
+
+    return bool(inference_mode._depth and inference_mode._depth[-1])
 
 
 def get_file_path(*parts):

@@ -91,6 +91,11 @@ class set_grad_enabled(_Mode):
 
 
 class inference_mode(_Mode):
+    """no_grad() that also answers torch.is_inference_mode_enabled(). inference_mode(False) records,
+    inside an inference_mode too."""
+
+    _depth = []
+
     def __init__(self, mode=True):
         super().__init__()
         self._inference = mode if isinstance(mode, bool) else True
@@ -107,7 +112,14 @@ class inference_mode(_Mode):
         self._before.append(_C.is_grad_enabled())
         if self._inference:
             _C._set_grad_enabled(False)
+        elif self._depth and self._depth[-1]:
+            _C._set_grad_enabled(True)
+        self._depth.append(self._inference)
         return self
+
+    def __exit__(self, *_):
+        self._depth.pop()
+        super().__exit__()
 
 
 class _VariableMeta(type):
