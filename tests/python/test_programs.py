@@ -166,3 +166,8 @@ def test_inference_mode():
     on, y = inside()
     assert on and not y.requires_grad and not torch.is_inference_mode_enabled()
     assert (x * 2).requires_grad
+
+
+def test_layers_by_pytorchs_files():
+    assert nn.modules.pixelshuffle.PixelShuffle is nn.PixelShuffle
+    assert nn.modules.flatten.Flatten is nn.Flatten
