@@ -34,7 +34,8 @@ class SqueezeExcitation : public nn::Module {
  public:
   template <typename Activation, typename Scale>
   SqueezeExcitation(int64_t channels, int64_t squeezed, Activation inner, Scale outer)
-      : avgpool(add("avgpool", nn::AdaptiveAvgPool2d({1, 1}))),
+      : nn::Module(),  // named, because clang warns of templates that leave it out
+        avgpool(add("avgpool", nn::AdaptiveAvgPool2d({1, 1}))),
         fc1(add("fc1", nn::Conv2d({.in = channels, .out = squeezed, .kernel = 1}))),
         fc2(add("fc2", nn::Conv2d({.in = squeezed, .out = channels, .kernel = 1}))),
         activation(std::make_shared<Activation>(add("activation", std::move(inner)))),
