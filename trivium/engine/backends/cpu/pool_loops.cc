@@ -86,7 +86,7 @@ void max_plane(const PoolGeometry& g, const T* HWY_RESTRICT x, T* HWY_RESTRICT y
           T& b = best[w - w0];
           int32_t& p = place[w - w0];
           const bool take =
-              (p < 0) | (!(v <= b) & (nan_wins ? (v > b) | ((v != v) & (b == b)) : v == v));
+              (p < 0) | ((!(v <= b)) & (nan_wins ? (v > b) | ((v != v) & (b == b)) : v == v));
           b = take ? v : b;
           p = take ? tap : p;
         };
