@@ -293,7 +293,9 @@ TEST(GraphFuzz, PlansOfWideGraphsAgreeAndMixFormats) {
   uint32_t blocked = 0;
   for (uint32_t seed = 0; seed < seeds() && !HasFailure(); ++seed) blocked += check(seed, "", true);
   const bool has_blocks = !run::backend("cpu").formats(1).empty();
-  if (has_blocks && !HasFailure()) EXPECT_GT(blocked, seeds() / 10);
+  if (has_blocks && !HasFailure()) {
+    EXPECT_GT(blocked, seeds() / 10);
+  }
 }
 
 TEST(GraphFuzz, AnyPassCanBeSwitchedOff) {

@@ -26,8 +26,9 @@ void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
   allocated.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
   return std::malloc(bytes ? bytes : 1);
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+// Inlined, gcc takes the pair for a new and a free that do not belong together.
+__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace trivium {
 namespace {
