@@ -97,7 +97,8 @@ tf_proto::GraphDef extract_sub_graph(const tf_proto::GraphDef& graph,
   tf_proto::GraphDef out;
   for (int i = 0; i < graph.node_size(); ++i)
     if (needed[static_cast<size_t>(i)]) *out.add_node() = graph.node(i);
-  if (graph.has_library()) *out.mutable_library() = graph.library();
+  const auto* from = &graph;
+  if (from->has_library()) *out.mutable_library() = from->library();
   if (graph.has_versions()) *out.mutable_versions() = graph.versions();
   return out;
 }
