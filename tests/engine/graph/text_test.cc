@@ -208,6 +208,17 @@ TEST_F(GraphText, CanonicalTextForgetsNamesAndOrder) {
             "%4 = mul(%1, %3) : float32[2]\nfetch %4\n");
 }
 
+TEST_F(GraphText, CanonicalTextForgetsNodesThatHandOn) {
+  Graph a, b;
+  const Value ax = a.input("x", {2, 3}), bx = b.input("x", {2, 3});
+  const Value same = ops::cast(ops::reshape(ops::stop_gradient(ax), Shape{2, 3}), DType::f32);
+  const Value fa = ops::exp(same), fb = ops::exp(bx);
+  EXPECT_EQ(canonical_text(a, std::vector{fa}), canonical_text(b, std::vector{fb}));
+  EXPECT_EQ(canonical_text(a, std::vector{same}), "%0 = input : float32[2, 3]\nfetch %0\n");
+  EXPECT_NE(canonical_text(a, std::vector{ops::reshape(ax, Shape{3, 2})}),
+            canonical_text(a, std::vector{ax}));
+}
+
 TEST_F(GraphText, CanonicalTextHoldsAssignments) {
   Step a, b;
   EXPECT_EQ(canonical_text(a.graph, std::vector{a.loss}),

@@ -74,6 +74,8 @@ class PlanCache {
   CacheCounters counters_;
 };
 
+thread_local Watch::See watching;
+
 PlanCache& cache() {
   static PlanCache plans;
   return plans;
@@ -151,8 +153,12 @@ std::shared_ptr<const run::Plan> build(const Capture& capture, const Options& op
 
 }  // namespace
 
+Watch::Watch(See see) : before_(std::exchange(watching, std::move(see))) {}
+Watch::~Watch() { watching = std::move(before_); }
+
 Prepared prepare(const Graph& graph, const std::vector<Value>& feeds,
                  const std::vector<Value>& fetches, bool commit, const Options& options) {
+  if (watching) watching(graph, fetches);
   const Capture capture(graph, feeds, fetches, commit, options);
   Prepared p;
   p.plan = cache().find(capture);

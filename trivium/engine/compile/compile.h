@@ -3,6 +3,7 @@
 // matter.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,6 +40,21 @@ struct Prepared {
 Prepared prepare(const Graph& graph, const std::vector<Value>& feeds,
                  const std::vector<Value>& fetches, bool commit = true,
                  const Options& options = {});
+
+/// While it lives, sees every graph that prepare() is given on this thread: all notations pass
+/// here. For people who want to look at what they wrote, and for tests that compare notations. What
+/// a notation has prepared before is not seen again.
+class Watch {
+ public:
+  using See = std::function<void(const Graph&, const std::vector<Value>& fetches)>;
+  explicit Watch(See see);
+  ~Watch();
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+
+ private:
+  See before_;
+};
 
 /// Plans built, found and evicted so far in this process: tests assert steady state builds none.
 struct CacheCounters {

@@ -57,6 +57,23 @@ std::string constant_text(const Array& a) {
   return "[" + out + "]";
 }
 
+/// The operand a node hands on unchanged, so that the node says nothing about what is computed; -1
+/// when it computes something.
+int handed_on(const Graph& graph, int n) {
+  const Node& node = graph.node(n);
+  const std::string& op = node.op->name();
+  if (op == "stop_gradient" || op == "copy") return 0;
+  if (op != "reshape" && op != "broadcast_to" && op != "cast" && op != "sum_to") return -1;
+  const ValueMeta &in = graph.meta(node.inputs[0]), &out = graph.meta({n, 0});
+  return in.shape == out.shape && in.dtype == out.dtype ? 0 : -1;
+}
+
+/// Where a value is computed: behind the nodes that only hand it on.
+Edge computed_at(const Graph& graph, Edge e) {
+  for (int at; (at = handed_on(graph, e.node)) >= 0;) e = graph.node(e.node).inputs[at];
+  return e;
+}
+
 class Printer {
  public:
   Printer(const Graph& graph, bool names, std::vector<int> order)
@@ -82,6 +99,7 @@ class Printer {
   }
 
   std::string reference(Edge e) const {
+    if (!names_) e = computed_at(graph_, e);
     return e.output == 0 ? fmt::format("%{}", number_[e.node])
                          : fmt::format("%{}.{}", number_[e.node], e.output);
   }
@@ -145,7 +163,8 @@ class NeedOrder {
  public:
   explicit NeedOrder(const Graph& graph) : graph_(graph), seen_(graph.size(), 0) {}
 
-  void visit(int root) {
+  void visit(Edge wanted) {
+    const int root = computed_at(graph_, wanted).node;
     if (seen_[root]) return;
     std::vector<std::pair<int, size_t>> path{
         {root, 0}};  // node and its next operand: no recursion, graphs are deep
@@ -158,7 +177,7 @@ class NeedOrder {
         path.pop_back();
         continue;
       }
-      const int operand = inputs[next++].node;
+      const int operand = computed_at(graph_, inputs[next++]).node;
       if (seen_[operand]) continue;
       seen_[operand] = 1;
       path.push_back({operand, 0});
@@ -169,11 +188,11 @@ class NeedOrder {
   void visit_assigned() {
     for (size_t i = 0; i < order_.size(); ++i) {
       const Node& node = graph_.node(order_[i]);
-      if (node.op->name() == "cell") visit(graph_.cells()[node.literal].current.node);
+      if (node.op->name() == "cell") visit(graph_.cells()[node.literal].current);
     }
     const size_t before = order_.size();
     for (const Graph::CellState& state : graph_.cells())
-      if (state.current != state.initial) visit(state.current.node);
+      if (state.current != state.initial) visit(state.current);
     if (order_.size() != before) visit_assigned();
   }
 
@@ -198,7 +217,7 @@ std::string canonical_text(const Graph& graph, std::span<const Value> fetches) {
   NeedOrder need(graph);
   for (const Value& v : fetches) {
     if (v.graph != &graph) user_error("canonical_text: a fetch belongs to another graph");
-    need.visit(v.node);
+    need.visit({v.node, v.output});
   }
   need.visit_assigned();
   Printer printer(graph, false, need.order());

@@ -28,8 +28,9 @@ std::string to_text(const Graph& graph);
 /// give. Safe for text from anywhere.
 std::unique_ptr<Graph> parse_text(std::string_view text);
 
-/// What `fetches` and the assignments compute, without names and scopes, numbered in the order in
-/// which operands are first needed: equal for equal computations, whatever the order of recording.
+/// What `fetches` and the assignments compute, without names, scopes and nodes that only hand a
+/// value on (stop_gradient, a reshape to the same shape), numbered in the order in which operands
+/// are first needed: equal for equal computations, whatever the order of recording.
 std::string canonical_text(const Graph& graph, std::span<const Value> fetches);
 
 }  // namespace trivium

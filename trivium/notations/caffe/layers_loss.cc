@@ -15,7 +15,7 @@ Value kept_labels(Value labels, bool has_ignore, int ignore) {
   return ops::cast(ops::not_equal(whole, labels.graph->constant(ignore, DType::i32)), DType::f32);
 }
 
-Value normalize_loss(const LayerCtx& ctx, Value loss, const proto::LossParameter& p,
+Value normalize_loss(const LayerCtx& ctx, Value losses, const proto::LossParameter& p,
                      proto::LossParameter::NormalizationMode fallback, int64_t outer, int64_t inner,
                      Value kept) {
   using Loss = proto::LossParameter;
@@ -25,9 +25,10 @@ Value normalize_loss(const LayerCtx& ctx, Value loss, const proto::LossParameter
   else if (p.has_normalize())
     mode = p.normalize() ? Loss::VALID : Loss::BATCH_SIZE;
   if (mode == Loss::VALID && kept.defined())
-    return loss / ops::maximum(ops::stop_gradient(ops::sum(kept)), 1.0);
+    return ops::sum(losses) / ops::maximum(ops::stop_gradient(ops::sum(kept)), 1.0);
   const int64_t z = mode == Loss::NONE ? 1 : mode == Loss::BATCH_SIZE ? outer : outer * inner;
-  return ops::mul(loss, 1.0 / static_cast<double>(std::max<int64_t>(z, 1)));
+  if (z == losses.shape().count() && z > 0) return ops::mean(losses);
+  return ops::div(ops::sum(losses), static_cast<double>(std::max<int64_t>(z, 1)));
 }
 
 namespace {
@@ -78,8 +79,8 @@ void softmax_loss(LayerCtx& ctx) {
   const ops::CrossEntropy entropy = ops::softmax_cross_entropy(
       ctx.bottom(0), labels, c.axis, FLT_MIN, p.has_ignore_label(), p.ignore_label());
   const Value kept = kept_labels(labels, p.has_ignore_label(), p.ignore_label());
-  ctx.top(0, normalize_loss(ctx, ops::sum(entropy.loss), p, proto::LossParameter::VALID, c.outer,
-                            c.inner, kept));
+  ctx.top(
+      0, normalize_loss(ctx, entropy.loss, p, proto::LossParameter::VALID, c.outer, c.inner, kept));
   if (ctx.tops() == 2) ctx.top(1, entropy.probability);
 }
 
@@ -195,8 +196,8 @@ void infogain_loss(LayerCtx& ctx) {
   const Value rows = ops::gather(matrix, checked_labels(ctx, labels, c.count, kept), 0);
   Value loss = ops::sum(flat * rows, {1});
   if (kept.defined()) loss = loss * kept;
-  ctx.top(0, normalize_loss(ctx, ops::neg(ops::sum(loss)), p, proto::LossParameter::VALID, c.outer,
-                            c.inner, kept));
+  ctx.top(0, normalize_loss(ctx, ops::neg(loss), p, proto::LossParameter::VALID, c.outer, c.inner,
+                            kept));
   if (ctx.tops() == 2) ctx.top(1, ops::softmax(ctx.bottom(0), c.axis));
 }
 

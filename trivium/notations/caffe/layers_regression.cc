@@ -36,7 +36,7 @@ void sigmoid_cross_entropy_loss(LayerCtx& ctx) {
   if (kept.defined()) loss = loss * kept;
   const int64_t outer = ctx.shape()[0];
   // Caffe divides by the batch size unless told otherwise, whatever its schema's default says.
-  ctx.top(0, normalize_loss(ctx, ops::sum(loss), p, proto::LossParameter::BATCH_SIZE, outer,
+  ctx.top(0, normalize_loss(ctx, loss, p, proto::LossParameter::BATCH_SIZE, outer,
                             ctx.shape().count(1), kept));
 }
 

@@ -8,9 +8,9 @@ namespace trivium::caffe {
 /// 1 where the label (truncated) is not the one to ignore, else 0; undefined when none is ignored.
 Value kept_labels(Value labels, bool has_ignore, int ignore);
 
-/// `loss` (rank 0) divided by outer * inner (FULL), the number of kept labels (VALID), outer
+/// The sum of `losses` divided by outer * inner (FULL), the number of kept labels (VALID), outer
 /// (BATCH_SIZE) or 1 (NONE), each at least 1.
-Value normalize_loss(const LayerCtx& ctx, Value loss, const proto::LossParameter& p,
+Value normalize_loss(const LayerCtx& ctx, Value losses, const proto::LossParameter& p,
                      proto::LossParameter::NormalizationMode fallback, int64_t outer, int64_t inner,
                      Value kept);
 

@@ -65,13 +65,17 @@ Tensor unfold(const Tensor& x, const Dims& kernel_size, const Dims& dilation = 1
 Tensor fold(const Tensor& x, const Dims& output_size, const Dims& kernel_size,
             const Dims& dilation = 1, const Dims& padding = 0, const Dims& stride = 1);
 
-// ---- pooling; an empty stride means the kernel
+// ---- pooling; an empty stride means the kernel. A NaN in a window is its maximum, as in PyTorch,
+// or with nan_wins = false is passed over, as in Caffe
 Tensor max_pool1d(const Tensor& x, const Dims& kernel_size, const Dims& stride = {},
-                  const Dims& padding = 0, const Dims& dilation = 1, bool ceil_mode = false);
+                  const Dims& padding = 0, const Dims& dilation = 1, bool ceil_mode = false,
+                  bool nan_wins = true);
 Tensor max_pool2d(const Tensor& x, const Dims& kernel_size, const Dims& stride = {},
-                  const Dims& padding = 0, const Dims& dilation = 1, bool ceil_mode = false);
+                  const Dims& padding = 0, const Dims& dilation = 1, bool ceil_mode = false,
+                  bool nan_wins = true);
 Tensor max_pool3d(const Tensor& x, const Dims& kernel_size, const Dims& stride = {},
-                  const Dims& padding = 0, const Dims& dilation = 1, bool ceil_mode = false);
+                  const Dims& padding = 0, const Dims& dilation = 1, bool ceil_mode = false,
+                  bool nan_wins = true);
 /// values, and indices (int64) into the flattened spatial axes.
 ValuesIndices max_pool_with_indices(int spatial, const Tensor& x, const Dims& kernel_size,
                                     const Dims& stride = {}, const Dims& padding = 0,
@@ -226,6 +230,10 @@ Tensor nll_loss(const Tensor& input, const Tensor& target, const Tensor& weight 
 Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {},
                      int64_t ignore_index = -100, Reduction reduction = Reduction::mean,
                      double label_smoothing = 0);
+/// Mean cross entropy of labels of any dtype (numbers are truncated, none is ignored) in which a
+/// probability counts as at least `floor`: Caffe's SoftmaxWithLoss, which has the smallest normal
+/// float there. The derivative is that without the floor.
+Tensor floored_cross_entropy(const Tensor& input, const Tensor& labels, double floor);
 Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight = {},
                             Reduction reduction = Reduction::mean);
 Tensor binary_cross_entropy_with_logits(const Tensor& input, const Tensor& target,

@@ -195,6 +195,13 @@ Tensor cross_entropy(const Tensor& input, const Tensor& target, const Tensor& we
   return loss.sum() / cast_to(labels.at.ne(ignore_index), input.dtype()).sum();
 }
 
+Tensor floored_cross_entropy(const Tensor& input, const Tensor& labels, double floor) {
+  if (!(floor >= 0 && floor < 1))
+    user_error("floored_cross_entropy: floor from 0 to below 1 expected, {} received", floor);
+  const Call* c = record::call("softmax_cross_entropy", {{"axis", int64_t{1}}, {"floor", floor}});
+  return Tensor(record::apply(c, {input, labels.detach()})).mean();
+}
+
 Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const Tensor& weight,
                             Reduction reduction) {
   const char* op = "binary_cross_entropy";

@@ -57,15 +57,15 @@ Attrs pool_attrs(std::span<const int64_t> k) {
                {"ceil", k[4 * n] != 0}};
 }
 
-const Call* max_pool_call(const Pool& p) {
+const Call* max_pool_call(const Pool& p, bool nan_wins = true) {
   start_engine();
   static const OpDef& op = OpRegistry::instance().get("max_pool");
-  return record::call_by_key(op, key_of(p, true), [](const OpDef&, std::span<const int64_t> k) {
+  return record::call_by_key(op, key_of(p, nan_wins), [](const OpDef&, std::span<const int64_t> k) {
     Attrs a = pool_attrs(k);
     const std::vector<int64_t> dilations = part(k, 3, (k.size() - 2) / 4);
     if (std::any_of(dilations.begin(), dilations.end(), [](int64_t d) { return d != 1; }))
       a.set("dilations", dilations);
-    a.set("nan_wins", true);
+    a.set("nan_wins", k.back() != 0);
     return a;
   });
 }
@@ -82,25 +82,29 @@ const Call* avg_pool_call(const Pool& p, bool count_include_pad) {
 }
 
 Tensor max_pool_nd(int spatial, const Tensor& x, const Dims& kernel, const Dims& stride,
-                   const Dims& padding, const Dims& dilation, bool ceil, const char* op) {
+                   const Dims& padding, const Dims& dilation, bool ceil, bool nan_wins,
+                   const char* op) {
   const Batched b = batched(x, spatial, op);
   const Pool p = pool_of(spatial, kernel, stride, padding, dilation, ceil, op);
-  return b.back(record::apply(max_pool_call(p), {b.x}));
+  return b.back(record::apply(max_pool_call(p, nan_wins), {b.x}));
 }
 
 }  // namespace
 
 Tensor max_pool1d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
-                  const Dims& dilation, bool ceil_mode) {
-  return max_pool_nd(1, x, kernel_size, stride, padding, dilation, ceil_mode, "max_pool1d");
+                  const Dims& dilation, bool ceil_mode, bool nan_wins) {
+  return max_pool_nd(1, x, kernel_size, stride, padding, dilation, ceil_mode, nan_wins,
+                     "max_pool1d");
 }
 Tensor max_pool2d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
-                  const Dims& dilation, bool ceil_mode) {
-  return max_pool_nd(2, x, kernel_size, stride, padding, dilation, ceil_mode, "max_pool2d");
+                  const Dims& dilation, bool ceil_mode, bool nan_wins) {
+  return max_pool_nd(2, x, kernel_size, stride, padding, dilation, ceil_mode, nan_wins,
+                     "max_pool2d");
 }
 Tensor max_pool3d(const Tensor& x, const Dims& kernel_size, const Dims& stride, const Dims& padding,
-                  const Dims& dilation, bool ceil_mode) {
-  return max_pool_nd(3, x, kernel_size, stride, padding, dilation, ceil_mode, "max_pool3d");
+                  const Dims& dilation, bool ceil_mode, bool nan_wins) {
+  return max_pool_nd(3, x, kernel_size, stride, padding, dilation, ceil_mode, nan_wins,
+                     "max_pool3d");
 }
 
 ValuesIndices max_pool_with_indices(int spatial, const Tensor& x, const Dims& kernel_size,

@@ -31,9 +31,9 @@ int64_t group_of(const Shape& shape, const Dims& dims) {
 }
 
 Tensor reduce(const char* op, const Tensor& x, const Dims& dim, bool keepdim) {
-  if (dim.empty()) return record::apply(record::reduce_call(op, {}, keepdim), {x});
   const int rank = x.shape().rank();
-  const Dims dims = wrap_dims(dim, rank, op);
+  if (rank == 0 && dim.empty()) return record::apply(record::reduce_call(op, {}, keepdim), {x});
+  const Dims dims = wrap_dims(dim, rank, op);  // all are named, as every notation does
   if (rank == 0) return x.mul(1);
   return record::apply(record::reduce_call(op, dims.span(), keepdim), {x});
 }
