@@ -210,6 +210,19 @@ TEST_F(Compile, ExactNumericsLeaveWinogradOut) {
   EXPECT_EQ(plan_text(*prepare(g, {}, {y}, true, exact).plan).find("winograd"), std::string::npos);
 }
 
+TEST_F(Compile, ExactNumericsRoundASumOnce) {
+  Graph g;
+  const Value x = g.input("x", {1, 3}), w = g.input("w", {3, 1});
+  Options exact;
+  exact.numerics = Numerics::exact;
+  const Prepared p = prepare(g, {}, {ops::matmul(x, w), ops::sum(x, {1})}, true, exact);
+  const auto out = run(
+      p, {Array::from<float>({1e8f, 1.25f, -1e8f}, {1, 3}), Array::from<float>({1, 1, 1}, {3, 1})});
+  EXPECT_EQ(out[0].item(), 1.25);
+  EXPECT_EQ(out[1].item(), 1.25);
+  EXPECT_EQ(out[0].dtype(), DType::f32);
+}
+
 TEST_F(Compile, ExplainShowsStepsAndMemory) {
   Graph g;
   const Value x = g.input("x", {2, 3});

@@ -86,7 +86,8 @@ struct NamedPass {
   const char* name;
   Pass run;
 };
-constexpr NamedPass kPasses[] = {{"simplify", simplify},
+constexpr NamedPass kPasses[] = {{"widen", widen_sums},
+                                 {"simplify", simplify},
                                  {"cse", eliminate_common_subexpressions},
                                  {"decompose", decompose_composites},
                                  {"simplify", simplify},

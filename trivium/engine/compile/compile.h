@@ -13,7 +13,8 @@
 
 namespace trivium::compile {
 
-/// exact: no algorithm that changes the order of a convolution's arithmetic (Winograd); standard:
+/// exact: sums and products of f32 matrices are made in f64 and rounded once, so that results do
+/// not depend on kernels, vector lengths and threads (several times slower); standard: f32,
 /// Winograd where it pays, errors of a few 1e-6 relative; fast: the same as standard on CPUs.
 enum class Numerics { exact, standard, fast };
 

@@ -141,7 +141,6 @@ class Assignment {
     const run::KernelRequest request = request_for(g_, n, kNominalThreads);
     std::string reasons;
     const auto offer = [&](const run::KernelEntry* entry, Format family) {
-      if (unit_.options.numerics == Numerics::exact && entry->name.ends_with(":winograd")) return;
       std::string reason;
       auto placement = entry->place(request, family, reason);
       if (placement)
