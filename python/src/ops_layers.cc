@@ -47,7 +47,7 @@ PyObject* pooled(Args& a, int spatial) {
     return to_python(std::pair<Tensor, Tensor>(v.values, v.indices));
   }
   const auto f = spatial == 1 ? F::max_pool1d : spatial == 2 ? F::max_pool2d : F::max_pool3d;
-  return wrap(f(a.tensor(0), a.dims(1), stride, pad, dilation, a.flag(5)));
+  return wrap(f(a.tensor(0), a.dims(1), stride, pad, dilation, a.flag(5), true));
 }
 
 PyObject* adaptive_pooled(Args& a, int spatial) {
