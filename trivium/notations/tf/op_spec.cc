@@ -16,10 +16,16 @@ const SpecTable& table() {
     define_array_ops(*t);
     define_slice_ops(*t);
     define_nn_ops(*t);
-    define_window_ops(*t);
+    define_conv_ops(*t);
+    define_pool_ops(*t);
     define_random_ops(*t);
     define_train_ops(*t);
     define_summary_ops(*t);
+    define_index_ops(*t);
+    define_segment_ops(*t);
+    define_block_ops(*t);
+    define_backprop_ops(*t);
+    define_more_ops(*t);
     return t;
   }();
   return *specs;

@@ -61,6 +61,8 @@ class Translate {
   /// on a variable or on random numbers.
   Array known(int i);
   std::vector<int64_t> known_integers(int i);
+  /// Whether known(i) is had from the graph and the shapes alone, whatever is fed.
+  bool fixed(int i) const;
   void out(int i, Value value);
   /// An output that is known now.
   void out(int i, const Array& value);
@@ -108,10 +110,16 @@ void define_reduction_ops(SpecTable& table);
 void define_array_ops(SpecTable& table);
 void define_slice_ops(SpecTable& table);
 void define_nn_ops(SpecTable& table);
-void define_window_ops(SpecTable& table);
+void define_conv_ops(SpecTable& table);
+void define_pool_ops(SpecTable& table);
 void define_random_ops(SpecTable& table);
 void define_train_ops(SpecTable& table);
 void define_summary_ops(SpecTable& table);
+void define_index_ops(SpecTable& table);
+void define_segment_ops(SpecTable& table);
+void define_block_ops(SpecTable& table);
+void define_backprop_ops(SpecTable& table);
+void define_more_ops(SpecTable& table);
 
 /// The value of a tensor when the graph alone determines it (constants, shapes, arithmetic on
 /// them).

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <numbers>
+#include <set>
 #include <tuple>
 
 #include "trivium/engine/core/half.h"
@@ -171,6 +172,36 @@ void RandomStream::permutation(Array& out) {
     std::swap(p[i], p[i + w[i % 4] % static_cast<uint32_t>(n - i)]);
   }
   block_ += static_cast<uint64_t>((n + 3) / 4);
+}
+
+void RandomStream::multinomial(Array& out) {
+  fill_blocks(out.span<double>(), 2, [&](int64_t b, double* v) {
+    const Words w = random::philox_block(seed_, stream_, block_ + static_cast<uint64_t>(b));
+    v[0] = unit_double(w[0], w[1]);
+    v[1] = unit_double(w[2], w[3]);
+  });
+  const int64_t rows = out.shape()[0], samples = out.shape()[1];
+  advance(rows * 2 * (4 * ((samples + 3) / 4)));
+}
+
+void RandomStream::log_uniform(Array& out, int64_t range, bool unique) {
+  const auto v = out.span<double>();
+  const int64_t n = out.count() - 1;
+  const double log_range = std::log1p(static_cast<double>(range));
+  std::set<int64_t> seen;
+  int64_t tries = 0;
+  Words w{};
+  for (int64_t have = 0; have < n; ++tries) {
+    if (tries % 2 == 0)
+      w = random::philox_block(seed_, stream_, block_ + static_cast<uint64_t>(tries / 2));
+    const double u = tries % 2 == 0 ? unit_double(w[0], w[1]) : unit_double(w[2], w[3]);
+    const int64_t k = static_cast<int64_t>(std::exp(u * log_range)) - 1;
+    const int64_t wrapped = k % range;
+    if (unique && !seen.insert(wrapped).second) continue;
+    v[have++] = static_cast<double>(wrapped);
+  }
+  v[n] = static_cast<double>(tries);
+  block_ += 512 * static_cast<uint64_t>(n);
 }
 
 }  // namespace trivium::tf

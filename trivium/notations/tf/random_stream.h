@@ -23,6 +23,11 @@ class RandomStream {
   void integers(Array& out, int64_t low, int64_t high);
   /// out (int32, one axis) becomes the order in which random_shuffle puts its rows.
   void permutation(Array& out);
+  /// The uniform doubles [rows, samples] by which multinomial chooses.
+  void multinomial(Array& out);
+  /// out (float64, one axis): classes k below `range` with P(k) = log((k+2)/(k+1)) / log(range+1),
+  /// none twice when `unique`; the last element is the number of tries.
+  void log_uniform(Array& out, int64_t range, bool unique);
 
   uint64_t position() const { return block_; }
 

@@ -298,6 +298,12 @@ Array drawn(const Translator::Draw& draw) {
     case Translator::DrawKind::permutation:
       draw.stream->permutation(out);
       break;
+    case Translator::DrawKind::multinomial:
+      draw.stream->multinomial(out);
+      break;
+    case Translator::DrawKind::log_uniform:
+      draw.stream->log_uniform(out, draw.high, draw.low != 0);
+      break;
   }
   return out;
 }

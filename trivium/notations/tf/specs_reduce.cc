@@ -121,37 +121,6 @@ void define_running(SpecTable& t) {
            }});
 }
 
-/// Sums rows by segment number; numbers below zero are dropped.
-void define_segments(SpecTable& t) {
-  t.add({"UnsortedSegmentSum",
-         {"data", "segment_ids", "num_segments"},
-         [](Infer& c) {
-           const auto n = c.constant(2);
-           if (!c.shape(0).known_rank() || !c.shape(1).known_rank())
-             return c.output({}, c.dtype(0));
-           std::vector<int64_t> dims{n ? static_cast<int64_t>(n->item()) : -1};
-           for (int i = c.shape(1).rank(); i < c.shape(0).rank(); ++i)
-             dims.push_back(c.shape(0)[i]);
-           c.output(PartialShape(dims), c.dtype(0));
-         },
-         [](Translate& c) {
-           const int64_t n = c.known_integers(2).at(0), rows = c.shape(1).count();
-           std::vector<int64_t> dims{rows};
-           for (int i = c.shape(1).rank(); i < c.shape(0).rank(); ++i)
-             dims.push_back(c.shape(0)[i]);
-           Value ids = ops::reshape(c.in(1), {rows});
-           // One more row takes what is dropped.
-           ids = ops::select(ops::less(ids, c.graph().constant(0.0, ids.dtype())),
-                             c.graph().constant(double(n), ids.dtype(), ids.shape()), ids);
-           std::vector<int64_t> full = dims;
-           full[0] = n + 1;
-           const Value sums =
-               ops::scatter_add(ops::reshape(c.in(0), Shape(dims)), ids, Shape(full));
-           dims[0] = n;
-           c.out(0, ops::slice(sums, ops::Ints(dims.size(), 0), dims));
-         }});
-}
-
 }  // namespace
 
 void define_reduction_ops(SpecTable& t) {
@@ -169,7 +138,6 @@ void define_reduction_ops(SpecTable& t) {
   extreme_place(t, "ArgMax", true);
   extreme_place(t, "ArgMin", false);
   define_running(t);
-  define_segments(t);
 }
 
 }  // namespace trivium::tf

@@ -4,6 +4,7 @@
 
 #include "trivium/engine/ops/build.h"
 #include "trivium/notations/tf/op_spec.h"
+#include "trivium/notations/tf/translator.h"
 
 namespace trivium::tf {
 namespace {
@@ -127,15 +128,78 @@ Value take(Value x, const Cut& cut) {
   return ops::reshape(ops::slice(from, starts, stops, steps), Shape(cut.result));
 }
 
+/// x with only the place `index` (one number of the run; below zero it counts from the end) along
+/// an axis.
+Value at_place(Value x, Value index, int axis) {
+  trivium::Graph& g = *x.graph;
+  index = ops::cast(ops::reshape(index, {1}), DType::i64);
+  const Value size = g.constant(double(x.shape()[axis]), DType::i64, {1});
+  const Value wrapped =
+      ops::select(ops::less(index, g.constant(0.0, DType::i64)), ops::add(index, size), index);
+  return ops::gather(x, wrapped, axis);
+}
+
+/// The axis of the input that entry i of begin speaks of.
+int axis_of_entry(int entry, int entries, int rank, const Masks& m) {
+  int axis = 0, used = 0;
+  for (int i = 0; i < entries; ++i)
+    if (!((m.ellipsis | m.new_axis) >> i & 1)) ++used;
+  for (int i = 0; i < entry; ++i) {
+    if (m.ellipsis >> i & 1)
+      axis += rank - used;
+    else if (!(m.new_axis >> i & 1))
+      ++axis;
+  }
+  return axis;
+}
+
+void translate_strided(Translate& c) {
+  std::string problem;
+  Value x = c.in(0);
+  const Masks m = masks_of(c.op());
+  ops::Ints begin, end;
+  const Operation& first = *c.op().edges()[1].op;
+  if (c.fixed(1) || first.type() != "Pack") {
+    begin = c.known_integers(1);
+    end = c.known_integers(2);
+  } else {  // scalar indices that only the run knows
+    const Operation& last = *c.op().edges()[2].op;
+    for (int i = 0; i < first.num_inputs(); ++i) {
+      const auto& entry = first.edges()[i];
+      const bool runs = m.shrink >> i & 1 && !c.translator().fixed(entry);
+      if (runs)
+        x = at_place(x, c.translator().value(entry, &c.op()),
+                     axis_of_entry(i, first.num_inputs(), x.shape().rank(), m));
+      begin.push_back(runs ? 0 : static_cast<int64_t>(c.translator().known(entry).array.item()));
+      if (runs)
+        end.push_back(1);
+      else if (last.type() == "Pack")
+        end.push_back(static_cast<int64_t>(c.translator().known(last.edges()[i]).array.item()));
+      else
+        end.push_back(c.known_integers(2).at(i));
+    }
+  }
+  const Cut cut = cut_of(x.shape().vec(), begin, end, c.known_integers(3), m, problem);
+  if (!problem.empty()) c.fail(problem);
+  c.out(0, take(x, cut));
+}
+
+/// A slice that begins where only the run knows.
+Value moving_slice(Translate& c, const ops::Ints& size) {
+  Value x = c.in(0);
+  const Value begin = ops::cast(c.in(1), DType::i64);
+  for (int axis = 0; axis < x.shape().rank(); ++axis) {
+    if (size[axis] == x.shape()[axis]) continue;  // only 0 fits
+    Array steps({size[axis]}, DType::i64);
+    for (int64_t i = 0; i < size[axis]; ++i) steps.set(i, double(i));
+    x = ops::gather(x, ops::add(ops::slice(begin, {axis}, {axis + 1}), c.graph().constant(steps)),
+                    axis);
+  }
+  return x;
+}
+
 void define_slices(SpecTable& t) {
-  t.add({"StridedSlice", {"input", "begin", "end", "strides"}, infer_strided, [](Translate& c) {
-           std::string problem;
-           const Value x = c.in(0);
-           const Cut cut = cut_of(x.shape().vec(), c.known_integers(1), c.known_integers(2),
-                                  c.known_integers(3), masks_of(c.op()), problem);
-           if (!problem.empty()) c.fail(problem);
-           c.out(0, take(x, cut));
-         }});
+  t.add({"StridedSlice", {"input", "begin", "end", "strides"}, infer_strided, translate_strided});
   t.add({"Slice",
          {"input", "begin", "size"},
          [](Infer& c) {
@@ -153,7 +217,11 @@ void define_slices(SpecTable& t) {
          },
          [](Translate& c) {
            const Value x = c.in(0);
-           ops::Ints begin = c.known_integers(1), size = c.known_integers(2), stops = begin;
+           const ops::Ints size = c.known_integers(2);
+           const bool sized =
+               std::none_of(size.begin(), size.end(), [](int64_t n) { return n < 0; });
+           if (sized && !c.fixed(1)) return c.out(0, moving_slice(c, size));
+           ops::Ints begin = c.known_integers(1), stops = begin;
            for (size_t i = 0; i < begin.size(); ++i) {
              const int64_t whole = x.shape()[static_cast<int>(i)];
              stops[i] = size[i] < 0 ? whole : begin[i] + size[i];

@@ -54,6 +54,7 @@ std::vector<int64_t> Translate::known_integers(int i) {
     out[k] = static_cast<int64_t>(a.at(static_cast<int64_t>(k)));
   return out;
 }
+bool Translate::fixed(int i) const { return translator_.fixed(op_.edges().at(i)); }
 void Translate::out(int i, Value value) { translator_.set(op_, i, value); }
 void Translate::out(int i, const Array& value) { translator_.set(op_, i, Data(value)); }
 trivium::Graph& Translate::graph() { return translator_.graph(); }
@@ -255,6 +256,22 @@ Data Translator::known(const Operation::Edge& edge) {
   }
   if (const auto known = known_.find(key); known != known_.end()) return known->second;
   return known_[key] = evaluate(*edge.op, edge.index);
+}
+
+bool Translator::fixed(const Operation::Edge& edge) const {
+  std::set<const Operation*> seen;
+  std::vector<Operation::Edge> stack{edge};
+  while (!stack.empty()) {
+    const Operation::Edge e = stack.back();
+    stack.pop_back();
+    if (fed_.count(key_of(e))) return false;
+    if (known_.count(key_of(e)) || !seen.insert(e.op).second) continue;
+    const std::string& type = e.op->type();
+    if (type == "Shape" || type == "Size" || type == "Rank" || type == "ShapeN") continue;
+    if (e.op->num_inputs() == 0 || e.op->spec().host || e.op->has_attr("seed")) return false;
+    for (const auto& in : e.op->edges()) stack.push_back(in);
+  }
+  return true;
 }
 
 /// Runs one operation on inputs that are known, apart from the run being translated.

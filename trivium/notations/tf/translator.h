@@ -54,6 +54,8 @@ class Translator {
   /// What is known of a tensor already: constants, fed strings, shapes. Null when it has to be run.
   const Data* known_data(const Operation::Edge& edge) const;
   Data known(const Operation::Edge& edge);
+  /// Whether known() gives it without a look at what is fed, drawn or held by variables.
+  bool fixed(const Operation::Edge& edge) const;
 
   trivium::Graph& graph() { return *graph_; }
 
@@ -68,7 +70,15 @@ class Translator {
   Value latest(Operation* variable);
   void write(Operation& writer, Operation* variable, Value value);
   bool is_initialized(Operation* variable);
-  enum class DrawKind { uniform, normal, truncated, integer, permutation };
+  enum class DrawKind {
+    uniform,
+    normal,
+    truncated,
+    integer,
+    permutation,
+    multinomial,  // uniform numbers [rows, samples], doubles
+    log_uniform,  // doubles: classes below `high`, then the number of tries; low 1: no class twice
+  };
   /// Numbers the session draws before each run. low, high: bounds of integers.
   Value draw(Operation& op, DrawKind kind, const Shape& shape, DType dtype, int64_t low = 0,
              int64_t high = 0);
