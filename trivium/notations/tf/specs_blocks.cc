@@ -196,8 +196,9 @@ void define_diagonals(SpecTable& t) {
          },
          [](Translate& c) {
            const Value x = c.in(0);
-           Ints dims = x.shape().vec();
-           dims.insert(dims.end(), x.shape().vec().begin(), x.shape().vec().end());
+           const Ints half = x.shape().vec();
+           Ints dims = half;
+           dims.insert(dims.end(), half.begin(), half.end());
            c.out(0, ops::reshape(on_diagonal(ops::reshape(x, {x.shape().count()})), Shape(dims)));
          }});
   t.add({"DiagPart",
@@ -215,7 +216,8 @@ void define_diagonals(SpecTable& t) {
            const Value x = c.in(0);
            const int half = x.shape().rank() / 2;
            const int64_t n = x.shape().count(0, half);
-           const Ints dims(x.shape().vec().begin(), x.shape().vec().begin() + half);
+           Ints dims = x.shape().vec();
+           dims.resize(half);
            if (n * n != x.shape().count()) c.fail("Invalid shape: the two halves differ");
            c.out(0, ops::reshape(diagonal_of(ops::reshape(x, {n, n})), Shape(dims)));
          }});

@@ -42,7 +42,8 @@ ops::ConvAttrs conv_attrs(const Geometry& g, const Shape& x, const Ints& kernel)
 }
 
 Ints kernel_of(const Geometry& g, const Shape& w) {
-  return Ints(w.vec().begin(), w.vec().begin() + g.axes());
+  const Ints all = w.vec();
+  return Ints(all.begin(), all.begin() + g.axes());
 }
 
 /// [spatial.., in, out] → [out, in, spatial..]
@@ -95,11 +96,12 @@ void translate_backprop_input(Translate& c, bool depthwise) {
   const Shape x = channels_first_shape(g, c.known_integers(0));
   const Value w = c.in(1), dy = g.in(c.in(2));
   const Ints kernel = kernel_of(g, w.shape());
+  Ints plane = x.vec();
+  plane.erase(plane.begin(), plane.begin() + 2);
   check_sizes(c, g, x, kernel, dy.shape());
   ops::ConvAttrs a = conv_attrs(g, x, kernel);
   if (depthwise) a.groups = w.shape()[2];
-  c.out(0, g.back(ops::conv_bwd_data(dy, depthwise ? depthwise_filter(w) : filter(w), a,
-                                     Ints(x.vec().begin() + 2, x.vec().end()))));
+  c.out(0, g.back(ops::conv_bwd_data(dy, depthwise ? depthwise_filter(w) : filter(w), a, plane)));
 }
 
 void translate_backprop_filter(Translate& c, bool depthwise) {

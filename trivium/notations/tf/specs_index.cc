@@ -22,7 +22,8 @@ Array vector_like(const Ints& values, DataType type) {
 
 /// dims [from, to) of a shape.
 Ints part(const Shape& s, int from, int to) {
-  return Ints(s.vec().begin() + from, s.vec().begin() + to);
+  const Ints all = s.vec();
+  return Ints(all.begin() + from, all.begin() + to);
 }
 Ints joined(Ints a, const Ints& b) {
   a.insert(a.end(), b.begin(), b.end());
