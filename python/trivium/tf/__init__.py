@@ -16,7 +16,7 @@ import numpy as _np
 from trivium.tf import _core, errors
 from trivium.tf import array_ops as _array, init_ops as initializers, math_ops as _math
 from trivium.tf import random_ops as _random, session as _session, variables as _variables
-from trivium.tf import layers, losses, nn, summary, train
+from trivium.tf import data, host as _host, layers, losses, nn, summary, train
 from trivium.tf import control_ops as _control, gradients as _gradients, rnn as _rnn
 from trivium.tf._core import (
     Dimension, DType, Graph, GraphKeys, Operation, Tensor, TensorShape, add_to_collection, as_dtype,
@@ -46,6 +46,7 @@ _PUBLIC = {
         get_default_session""",
     _control: "cond case while_loop map_fn foldl foldr scan Assert",
     _gradients: "gradients",
+    _host: "py_func Print",
 }
 for _module, _names in _PUBLIC.items():
     for _name in _names.split():

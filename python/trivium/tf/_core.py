@@ -624,7 +624,7 @@ for _class in (Tensor, Variable):
 def graph_of(value):
     """Operations in the block join the graph of `value`."""
     graph = value.graph
-    if graph is get_default_graph():
+    if graph is get_default_graph() or "capture" in get_default_graph().state():
         yield
     else:
         with graph.as_default():

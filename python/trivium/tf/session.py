@@ -4,7 +4,7 @@ import collections
 import numpy as np
 
 from trivium import _tf
-from trivium.tf import _core
+from trivium.tf import _core, host
 from trivium.tf._core import Operation, Tensor, Variable
 
 _DEFAULT = []
@@ -93,7 +93,8 @@ class BaseSession:
             raise TypeError("config must be a tf.ConfigProto, but got %s" % type(config).__name__)
         self._graph = graph or _core.get_default_graph()
         self._session = _tf.Session(self._graph)
-        self._plans = {}
+        self._resources = {}  # queues and positions in data sets
+        host.register(self)
 
     graph = property(lambda self: self._graph)
 
@@ -181,6 +182,7 @@ class BaseSession:
 
     def close(self):
         self._session.close()
+        self._resources.clear()
 
     def as_default(self):
         return _Default(self)

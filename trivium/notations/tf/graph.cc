@@ -82,16 +82,17 @@ void Graph::set_site_finder(std::function<std::string()> finder) {
   site_finder() = std::move(finder);
 }
 
-void Graph::check_inputs(const std::string& type, const std::vector<Tensor>& inputs) {
-  for (const Tensor& t : inputs) {
+void Graph::check_inputs(const std::string& type, std::vector<Tensor>& inputs) {
+  for (Tensor& t : inputs) {
     if (!t.defined()) raise<ValueError>("None values not supported. ({})", type);
+    if (capture_ && &t.op()->graph() != this) t = capture_(t);
     if (&t.op()->graph() != this)
       raise<ValueError>("Tensor {} must be from the same graph as the other arguments of {}.",
                         t.name(), type);
   }
 }
 
-std::shared_ptr<Operation> Graph::create(const std::string& type, const std::vector<Tensor>& inputs,
+std::shared_ptr<Operation> Graph::create(const std::string& type, std::vector<Tensor> inputs,
                                          AttrMap attrs, const std::string& name) {
   if (finalized_) raise<RuntimeError>("Graph is finalized and cannot be modified.");
   check_inputs(type, inputs);

@@ -17,6 +17,7 @@ namespace trivium::tf {
 
 class Graph;
 class Operation;
+class Session;
 class VariableParts;
 struct OpSpec;
 
@@ -49,6 +50,9 @@ class Tensor {
 using AttrData = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>, DataType,
                               PartialShape, Data>;
 using AttrMap = std::map<std::string, AttrData>;
+
+/// Work of the host that a program gives an operation (see host.h).
+using HostFunction = std::function<std::vector<Data>(Session&, const std::vector<Data>& inputs)>;
 
 class Operation {
  public:
@@ -90,6 +94,9 @@ class Operation {
     return it == attrs_.end() ? fallback : std::get<T>(it->second);
   }
   void set_attr(const std::string& name, AttrData value) { attrs_[name] = std::move(value); }
+  /// Empty unless the program wrote what the operation does.
+  const HostFunction& host_function() const { return host_function_; }
+  void set_host_function(HostFunction fn) { host_function_ = std::move(fn); }
 
   struct Output {
     PartialShape shape;
@@ -111,6 +118,7 @@ class Operation {
   std::vector<Operation*> control_;
   std::vector<Output> outputs_;
   AttrMap attrs_;
+  HostFunction host_function_;
   mutable std::map<int, Array> found_;
 };
 
@@ -127,7 +135,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   /// Adds an operation of a known type: its spec finds the outputs, and checks shapes and dtypes.
   /// `name` as in unique_name. ValueError / TypeError naming op and shapes; NotImplementedError for
   /// an unknown type. Control dependencies and the device in force are added.
-  std::shared_ptr<Operation> create(const std::string& type, const std::vector<Tensor>& inputs,
+  std::shared_ptr<Operation> create(const std::string& type, std::vector<Tensor> inputs,
                                     AttrMap attrs, const std::string& name = "");
 
   int size() const { return static_cast<int>(ops_.size()); }
@@ -163,6 +171,10 @@ class Graph : public std::enable_shared_from_this<Graph> {
     device_finder_ = std::move(finder);
   }
 
+  /// What becomes of a tensor of another graph that an operation here wants: a placeholder that
+  /// stands for it. Without one it is an error.
+  void set_capture(std::function<Tensor(const Tensor&)> capture) { capture_ = std::move(capture); }
+
   void finalize() { finalized_ = true; }
   bool finalized() const { return finalized_; }
 
@@ -180,7 +192,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
  private:
   Graph() = default;
   void add_controls(Operation& op);
-  void check_inputs(const std::string& type, const std::vector<Tensor>& inputs);
+  void check_inputs(const std::string& type, std::vector<Tensor>& inputs);
 
   std::deque<std::unique_ptr<Operation>> ops_;
   std::unordered_map<std::string, Operation*> by_name_;
@@ -195,6 +207,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::vector<ControlFrame> controls_;
   std::vector<std::string> devices_;
   std::function<std::string(Operation&)> device_finder_;
+  std::function<Tensor(const Tensor&)> capture_;
   std::string site_;
   std::optional<int64_t> seed_;
   int64_t seeds_taken_ = 0;

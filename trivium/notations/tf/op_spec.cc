@@ -26,6 +26,7 @@ const SpecTable& table() {
     define_block_ops(*t);
     define_backprop_ops(*t);
     define_more_ops(*t);
+    define_host_ops(*t);
     return t;
   }();
   return *specs;

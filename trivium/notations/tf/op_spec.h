@@ -44,6 +44,7 @@ class Infer {
   std::vector<std::pair<PartialShape, DataType>> outputs_;
 };
 
+class Session;
 class Translator;
 
 /// Given to translation rules: reads the inputs as engine Values, says what the outputs are.
@@ -92,6 +93,11 @@ struct OpSpec {
   std::function<std::vector<Data>(const Operation&, const std::vector<Data>& inputs)> host = {};
   /// A host operation whose results feed the run: computed before it, not after.
   bool before = false;
+  /// As `host`, for operations that know their session (see host.h).
+  std::function<std::vector<Data>(const Operation&, const std::vector<Data>& inputs, Session&)>
+      session_host = {};
+
+  bool on_host() const { return host != nullptr || session_host != nullptr; }
 };
 
 /// NotImplementedError naming the nearest known type.
@@ -120,6 +126,7 @@ void define_segment_ops(SpecTable& table);
 void define_block_ops(SpecTable& table);
 void define_backprop_ops(SpecTable& table);
 void define_more_ops(SpecTable& table);
+void define_host_ops(SpecTable& table);
 
 /// The value of a tensor when the graph alone determines it (constants, shapes, arithmetic on
 /// them).

@@ -44,21 +44,32 @@ Data converted(const Feed& feed) {
   return feed.value.array.dtype() == engine ? feed.value : Data(feed.value.array.cast(engine));
 }
 
+bool same_value(const Data& a, const Data& b) {
+  if (a.strings || b.strings)
+    return a.strings && b.strings && a.strings->values == b.strings->values;
+  return std::memcmp(a.array.raw(), b.array.raw(), a.array.bytes()) == 0;
+}
+
+std::vector<Data> run_host(const Operation& op, const std::vector<Data>& inputs, Session& session) {
+  return op.spec().host ? op.spec().host(op, inputs) : op.spec().session_host(op, inputs, session);
+}
+
 }  // namespace
 
 /// What a set of fetches needs, whatever the shapes.
 struct Session::Program {
   std::vector<Target> targets;
   std::vector<Operation*> ops, before;
-  std::vector<std::unique_ptr<Executable>> executables;
+  std::vector<std::shared_ptr<Executable>> executables;
 };
 
 /// A plan, for feeds of certain shapes (and, where shapes depend on them, of certain values).
 struct Session::Executable {
   std::vector<std::pair<Shape, DataType>> feeds;
-  std::vector<std::pair<int, Array>> feed_values;
+  std::vector<std::pair<int, Data>> feed_values;
   std::vector<std::pair<VariableState*, bool>> assumptions;
   std::vector<VariableState*> begins;  // variables that have a value after the run
+  bool writes = false;
   compile::Prepared prepared;
   std::vector<Translator::Leaf> leaves;  // per plan input slot
   std::vector<Translator::Draw> draws;
@@ -80,6 +91,7 @@ Session::~Session() = default;
 void Session::close() {
   closed_ = true;
   programs_.clear();
+  host_states_.clear();
   store_ = Store();
 }
 
@@ -140,14 +152,36 @@ std::vector<Data> Session::run_data(const std::vector<Fetch>& fetches,
                         feed.key.shape().text());
     fed.push_back({feed.key, converted(feed)});
   }
-  return run_targets(targets, std::move(fed));
+  return run_targets(targets, std::move(fed), nullptr, nullptr);
 }
 
-std::vector<Data> Session::run_targets(const std::vector<Target>& targets,
-                                       std::vector<Feed> feeds) {
-  Program& program = program_of(targets, feeds);
-  if (!program.before.empty()) run_before(program, feeds);
-  return execute(program, executable_of(program, feeds), feeds);
+/// `wanted_by`: the host operation whose inputs these are, when they are not the run's own fetches.
+std::vector<Data> Session::run_targets(const std::vector<Target>& targets, std::vector<Feed> feeds,
+                                       Drawn* drawn, Operation* wanted_by) {
+  Program* program = nullptr;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    program = &program_of(targets, feeds);
+  }
+  Drawn kept;
+  if (!program->before.empty()) {
+    if (!drawn) drawn = &kept;
+    run_before(*program, feeds, drawn);
+  }
+  std::shared_ptr<Executable> executable;
+  std::vector<Array> outputs;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    executable = executable_of(*program, feeds);
+    if (wanted_by && executable->writes)
+      throw OpError(Code::unimplemented,
+                    fmt::format("{} ({}) is computed by the host before the numbers of a run, and "
+                                "its inputs wait for a write to a variable; run the write first",
+                                wanted_by->name(), wanted_by->type()),
+                    wanted_by->name());
+    outputs = compute(*executable, feeds, drawn);
+  }
+  return finish(*executable, outputs, feeds);
 }
 
 Session::Program& Session::program_of(const std::vector<Target>& targets,
@@ -192,36 +226,52 @@ Session::Program& Session::program_of(const std::vector<Target>& targets,
 
 /// Operations of the host (files, queues, Python functions) whose results the run needs are
 /// computed first; then they are feeds like any other.
-void Session::run_before(const Program& program, std::vector<Feed>& feeds) {
+void Session::run_before(const Program& program, std::vector<Feed>& feeds, Drawn* drawn) {
   for (Operation* op : program.before) {
-    std::vector<Target> inputs;
-    for (const auto& e : op->edges()) inputs.push_back({e.op, e.index});
-    std::vector<Data> values;
-    if (!inputs.empty()) values = run_targets(inputs, feeds);
-    std::vector<Data> results = op->spec().host(*op, values);
+    std::vector<Data> values(op->num_inputs());
+    std::vector<Target> missing;
+    std::vector<int> places;
+    for (int i = 0; i < op->num_inputs(); ++i) {
+      const auto& e = op->edges()[i];
+      const auto fed = std::find_if(feeds.begin(), feeds.end(), [&](const Feed& f) {
+        return f.key.op() == e.op && f.key.index() == e.index;
+      });
+      if (fed != feeds.end()) {
+        values[i] = fed->value;
+      } else {
+        missing.push_back({e.op, e.index});
+        places.push_back(i);
+      }
+    }
+    for (Operation* c : op->control_inputs()) missing.push_back({c, -1});
+    if (!missing.empty()) {
+      std::vector<Data> found = run_targets(missing, feeds, drawn, op);
+      for (size_t i = 0; i < places.size(); ++i) values[places[i]] = std::move(found[i]);
+    }
+    std::vector<Data> results = run_host(*op, values, *this);
     for (int i = 0; i < op->num_outputs(); ++i)
       feeds.push_back({op->output(i), std::move(results.at(i))});
   }
 }
 
-Session::Executable& Session::executable_of(Program& program, const std::vector<Feed>& feeds) {
+std::shared_ptr<Session::Executable> Session::executable_of(Program& program,
+                                                            const std::vector<Feed>& feeds) {
   const auto fits = [&](const Executable& e) {
     for (size_t i = 0; i < feeds.size(); ++i)
       if (e.feeds[i].first != feeds[i].value.shape() || e.feeds[i].second != feeds[i].value.type())
         return false;
     for (const auto& [index, value] : e.feed_values)
-      if (std::memcmp(value.raw(), feeds[index].value.array.raw(), value.bytes()) != 0)
-        return false;
+      if (!same_value(value, feeds[index].value)) return false;
     return std::all_of(e.assumptions.begin(), e.assumptions.end(),
                        [](const auto& a) { return a.first->initialized == a.second; });
   };
   for (auto& e : program.executables)
-    if (fits(*e)) return *e;
+    if (fits(*e)) return e;
   constexpr size_t kKept = 64;  // per set of fetches
   if (program.executables.size() >= kKept) program.executables.erase(program.executables.begin());
   program.executables.push_back(translate(program, feeds));
   ++plans_made_;
-  return *program.executables.back();
+  return program.executables.back();
 }
 
 std::unique_ptr<Session::Executable> Session::translate(const Program& program,
@@ -242,7 +292,8 @@ std::unique_ptr<Session::Executable> Session::translate(const Program& program,
     if (const auto it = fed_index.find(key_of(edge)); it != fed_index.end()) {
       s.kind = Source::feed;
       s.index = it->second;
-    } else if (const auto host = host_index.find(edge.op); host != host_index.end()) {
+    } else if (const auto host = host_index.find(edge.op);
+               host != host_index.end() && !edge.op->spec().translate) {
       s.kind = Source::host;
       s.index = host->second;
       s.output = edge.index;
@@ -265,13 +316,15 @@ std::unique_ptr<Session::Executable> Session::translate(const Program& program,
   }
   e->host_ops = t.host_ops();
   e->begins = t.commit();
+  e->writes = t.writes();
   e->prepared = compile::prepare(t.graph(), {}, fetched, true);
   for (int input : e->prepared.inputs) e->leaves.push_back(t.leaves()[input]);
   e->draws = t.draws();
   for (const Feed& f : feeds) e->feeds.emplace_back(f.value.shape(), f.value.type());
-  for (int index : t.feeds_looked_at())
-    if (!feeds[index].value.strings)
-      e->feed_values.emplace_back(index, feeds[index].value.array.clone());
+  for (int index : t.feeds_looked_at()) {
+    const Data& value = feeds[index].value;
+    e->feed_values.emplace_back(index, value.strings ? value : Data(value.array.clone()));
+  }
   e->assumptions = t.assumptions();
   e->bindings.cells = e->prepared.cells;
   e->bindings.inputs.resize(e->leaves.size());
@@ -340,10 +393,13 @@ std::string in_its_words(const std::string& text) {
 
 }  // namespace
 
-std::vector<Data> Session::execute(const Program& program, Executable& e,
-                                   const std::vector<Feed>& feeds) {
+std::vector<Array> Session::compute(Executable& e, const std::vector<Feed>& feeds, Drawn* kept) {
   std::vector<Array> drawn_values(e.draws.size());
-  for (size_t i = 0; i < e.draws.size(); ++i) drawn_values[i] = drawn(e.draws[i]);
+  for (size_t i = 0; i < e.draws.size(); ++i) {
+    Array* before = kept ? &(*kept)[e.draws[i].stream] : nullptr;
+    drawn_values[i] = before && before->defined() ? *before : drawn(e.draws[i]);
+    if (before) *before = drawn_values[i];
+  }
   for (size_t i = 0; i < e.leaves.size(); ++i) {
     const Translator::Leaf& leaf = e.leaves[i];
     e.bindings.inputs[i] = leaf.kind == Translator::Leaf::feed    ? feeds[leaf.index].value.array
@@ -359,11 +415,17 @@ std::vector<Data> Session::execute(const Program& program, Executable& e,
   }
   for (Array& input : e.bindings.inputs) input = Array();
   for (VariableState* state : e.begins) state->initialized = true;
+  return e.outputs;
+}
+
+/// Host operations that come after the numbers, and the results in the order of the fetches.
+std::vector<Data> Session::finish(const Executable& e, const std::vector<Array>& outputs,
+                                  const std::vector<Feed>& feeds) {
   std::vector<std::vector<Data>> hosted;
   const auto data_of = [&](const Source& s) -> Data {
     switch (s.kind) {
       case Source::plan:
-        return e.outputs[s.index];
+        return outputs[s.index];
       case Source::known:
         return s.data;
       case Source::feed:
@@ -378,10 +440,10 @@ std::vector<Data> Session::execute(const Program& program, Executable& e,
   for (size_t i = 0; i < e.host_ops.size(); ++i) {
     std::vector<Data> inputs;
     for (const Source& s : e.host_inputs[i]) inputs.push_back(data_of(s));
-    hosted.push_back(e.host_ops[i]->spec().host(*e.host_ops[i], inputs));
+    hosted.push_back(run_host(*e.host_ops[i], inputs, *this));
   }
   std::vector<Data> results;
-  results.reserve(program.targets.size());
+  results.reserve(e.results.size());
   for (const Source& s : e.results) results.push_back(data_of(s));
   return results;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,9 @@ class Session {
   /// Plans made so far by this session (steady state makes none).
   int64_t plans_made() const { return plans_made_; }
 
+  /// Where a host operation keeps what lasts between runs.
+  std::shared_ptr<void>& state_of(const Operation* op) { return host_states_[op]; }
+
  private:
   struct Program;
   struct Executable;
@@ -70,18 +74,25 @@ class Session {
     int index;  // -1: the operation itself
   };
 
+  /// The numbers drawn in one run, kept while host operations make it several.
+  using Drawn = std::map<RandomStream*, Array>;
+
   std::vector<Target> resolve(const std::vector<Fetch>& fetches);
-  std::vector<Data> run_targets(const std::vector<Target>& targets, std::vector<Feed> feeds);
+  std::vector<Data> run_targets(const std::vector<Target>& targets, std::vector<Feed> feeds,
+                                Drawn* drawn, Operation* wanted_by);
   Program& program_of(const std::vector<Target>& targets, const std::vector<Feed>& feeds);
-  Executable& executable_of(Program& program, const std::vector<Feed>& feeds);
+  std::shared_ptr<Executable> executable_of(Program& program, const std::vector<Feed>& feeds);
   std::unique_ptr<Executable> translate(const Program& program, const std::vector<Feed>& feeds);
-  std::vector<Data> execute(const Program& program, Executable& executable,
-                            const std::vector<Feed>& feeds);
-  void run_before(const Program& program, std::vector<Feed>& feeds);
+  std::vector<Array> compute(Executable& executable, const std::vector<Feed>& feeds, Drawn* drawn);
+  std::vector<Data> finish(const Executable& executable, const std::vector<Array>& outputs,
+                           const std::vector<Feed>& feeds);
+  void run_before(const Program& program, std::vector<Feed>& feeds, Drawn* drawn);
 
   std::shared_ptr<Graph> graph_;
+  std::mutex mutex_;  // held while plans are looked up and run, not while the host works
   Store store_;
   std::map<std::vector<int64_t>, std::unique_ptr<Program>> programs_;
+  std::map<const Operation*, std::shared_ptr<void>> host_states_;
   bool closed_ = false;
   int64_t plans_made_ = 0;
 };

@@ -145,23 +145,13 @@ void define_structure(SpecTable& t) {
          }});
 }
 
-/// "[1 2 3]", as TensorFlow prints a tensor for Print and Assert.
-std::string printed(const Data& data, int64_t summarize) {
-  const int64_t n = data.shape().count(), shown = std::min(n, summarize);
-  std::string out = "[";
-  for (int64_t i = 0; i < shown; ++i)
-    out += (i ? " " : "") +
-           (data.strings ? data.strings->values[i] : fmt::format("{:g}", data.array.at(i)));
-  return out + (shown < n ? "...]" : "]");
-}
-
 void define_host(SpecTable& t) {
   OpSpec check{"Assert", {"condition", "data"}, [](Infer&) {}, {}, Differentiable::cut};
   check.host = [](const Operation& op, const std::vector<Data>& in) -> std::vector<Data> {
     if (in[0].array.item() != 0) return {};
     std::string text;
     for (size_t i = 1; i < in.size(); ++i)
-      text += " " + printed(in[i], op.attr_or<int64_t>("summarize", 3));
+      text += " " + summary_of(in[i], op.attr_or<int64_t>("summarize", 3));
     throw OpError(Code::invalid_argument,
                   fmt::format("assertion failed:{}\n\t [[{{{{node {}}}}}]]", text, op.name()),
                   op.name());

@@ -82,9 +82,9 @@ void Translator::translate_op(Operation& op) {
   bool all_fed = op.num_outputs() > 0;
   for (int i = 0; i < op.num_outputs(); ++i) all_fed = all_fed && fed_.count(key_of(&op, i)) != 0;
   if (all_fed || op.spec().before) return;
-  if (op.spec().host) {
+  if (op.spec().on_host()) {
     host_ops_.push_back(&op);
-    return;
+    if (!op.spec().translate) return;  // with both, the host only watches
   }
   graph_->set_scope(op.name());
   Translate context(*this, op);
@@ -228,7 +228,7 @@ Value Translator::value(const Operation::Edge& edge, Operation* reader) {
   if (is_variable(*edge.op)) return read(edge.op, reader);
   const auto known = known_.find(key);
   if (known == known_.end()) {
-    if (edge.op->spec().host)
+    if (edge.op->spec().on_host())
       throw OpError(
           Code::unimplemented,
           fmt::format("{} ({}) is computed after the numbers of a run; no operation can use "
@@ -243,7 +243,12 @@ Value Translator::value(const Operation::Edge& edge, Operation* reader) {
   return values_[key] = input_leaf(edge.op->name(), array, {Leaf::fixed, 0, array});
 }
 
-const Data* Translator::known_data(const Operation::Edge& edge) const {
+const Data* Translator::known_data(const Operation::Edge& edge) {
+  if (const auto fed = fed_.find(key_of(edge)); fed != fed_.end()) {
+    if (!feeds_[fed->second].value.strings) return nullptr;
+    looked_at_.insert(fed->second);
+    return &feeds_[fed->second].value;
+  }
   const auto known = known_.find(key_of(edge));
   return known == known_.end() ? nullptr : &known->second;
 }
@@ -276,7 +281,7 @@ bool Translator::fixed(const Operation::Edge& edge) const {
 
 /// Runs one operation on inputs that are known, apart from the run being translated.
 Data Translator::evaluate(Operation& op, int index) {
-  if (is_variable(op) || op.spec().host || op.num_inputs() == 0)
+  if (is_variable(op) || (op.spec().on_host() && !op.spec().translate) || op.num_inputs() == 0)
     throw OpError(
         Code::unimplemented,
         fmt::format("{} ({}): a shape, size or axis of this run depends on its value, which "

@@ -52,7 +52,7 @@ class Translator {
   /// Value of a tensor after translate(); undefined when it holds strings.
   Value value(const Operation::Edge& edge, Operation* reader);
   /// What is known of a tensor already: constants, fed strings, shapes. Null when it has to be run.
-  const Data* known_data(const Operation::Edge& edge) const;
+  const Data* known_data(const Operation::Edge& edge);
   Data known(const Operation::Edge& edge);
   /// Whether known() gives it without a look at what is fed, drawn or held by variables.
   bool fixed(const Operation::Edge& edge) const;
@@ -105,6 +105,7 @@ class Translator {
   const std::vector<std::pair<VariableState*, bool>>& assumptions() const { return assumptions_; }
   /// Assigns the last writes to their Cells.
   std::vector<VariableState*> commit();
+  bool writes() const { return !written_.empty(); }
   /// Operations computed by the session after the plan, on its results.
   const std::vector<Operation*>& host_ops() const { return host_ops_; }
 

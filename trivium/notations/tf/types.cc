@@ -1,5 +1,6 @@
 #include "trivium/notations/tf/types.h"
 
+#include <algorithm>
 #include <array>
 
 namespace trivium::tf {
@@ -158,6 +159,15 @@ std::optional<PartialShape> broadcast(const PartialShape& a, const PartialShape&
       return std::nullopt;
   }
   return PartialShape(out);
+}
+
+std::string summary_of(const Data& data, int64_t most) {
+  const int64_t n = data.shape().count(), shown = std::min(n, most);
+  std::string out = "[";
+  for (int64_t i = 0; i < shown; ++i)
+    out += (i ? " " : "") +
+           (data.strings ? data.strings->values[i] : fmt::format("{:g}", data.array.at(i)));
+  return out + (shown < n ? "...]" : "]");
 }
 
 }  // namespace trivium::tf

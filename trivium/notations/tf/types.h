@@ -104,4 +104,7 @@ struct Data {
   const Shape& shape() const { return strings ? strings->shape : array.shape(); }
 };
 
+/// "[1 2 3]", as TensorFlow prints a tensor for Print and Assert; "..." after `most` elements.
+std::string summary_of(const Data& data, int64_t most);
+
 }  // namespace trivium::tf
