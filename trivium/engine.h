@@ -12,6 +12,7 @@
 #include "trivium/engine/compile/compile.h"
 #include "trivium/engine/core/array.h"
 #include "trivium/engine/core/parallel.h"
+#include "trivium/engine/core/trace.h"
 #include "trivium/engine/graph/gradient.h"
 #include "trivium/engine/graph/graph.h"
 #include "trivium/engine/ops/build.h"
@@ -23,6 +24,7 @@ namespace trivium {
 inline void start() {
   ops::register_all();
   cpu::register_backend();
+  trace::start_from_environment();
 }
 
 }  // namespace trivium

@@ -5,6 +5,7 @@
 #include "python/src/tensor_type.h"
 #include "trivium/engine.h"
 #include "trivium/engine/core/parallel.h"
+#include "trivium/engine/core/trace.h"
 #include "trivium/version.h"
 
 namespace trivium::python {
@@ -24,6 +25,26 @@ void give(nb::dict classes) {
   given.grad_fn = take(classes, "grad_fn");
   given.return_types = take(classes, "return_types");
   given.check_device = take(classes, "check_device");
+}
+
+/// Spans of time as Python sees them; the clock is time.perf_counter_ns's.
+void define_trace(nb::module_& m) {
+  m.def("_trace_on", [] { return trace::on(); });
+  m.def("_trace_start", [] { trace::start(); });
+  m.def("_trace_stop", [] { trace::stop(); });
+  m.def("_trace_write", [](const std::string& path) { trace::write(path); });
+  m.def("_trace_summary", [] { return trace::summary(); });
+  m.def("_trace_elapsed_us", [] { return trace::elapsed_us(); });
+  m.def("_trace_add", [](const std::string& kind, const std::string& name, int64_t start_ns) {
+    trace::add(kind.c_str(), name, trace::Clock::time_point(std::chrono::nanoseconds(start_ns)),
+               trace::Clock::now());
+  });
+  m.def("_trace_sums", [] {
+    nb::list all;
+    for (const trace::Sum& s : trace::sums())
+      all.append(nb::make_tuple(s.kind, s.name, s.calls, s.total_us, s.longest_us));
+    return all;
+  });
 }
 
 }  // namespace
@@ -51,6 +72,7 @@ NB_MODULE(_C, m) {
   define_optimizers(torch);
   define_files(m);
   define_pictures(torch, m);
+  define_trace(m);
   m.def("_give", &give);
   m.def("_version", [] { return std::string(trivium::version()); });
   m.def("get_num_threads", [] { return trivium::threads(); });

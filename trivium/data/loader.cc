@@ -10,6 +10,8 @@
 #include <mutex>
 #include <thread>
 
+#include "trivium/engine/core/trace.h"
+
 namespace trivium::data {
 namespace {
 
@@ -65,6 +67,7 @@ class DirectEpoch : public Epoch {
   std::optional<Batch> next() override {
     const std::optional<std::vector<int64_t>> indices = order_.next();
     if (!indices) return std::nullopt;
+    const trace::Span span("data", "batch read by the trainer");
     return read(*state_, *indices);
   }
 
@@ -139,6 +142,7 @@ class WorkerEpoch : public Epoch {
   }
 
   Result receive() {
+    const trace::Span span("wait", "loader wait");
     std::unique_lock<std::mutex> lock(mutex_);
     const auto ready = [&] { return results_.count(received_) > 0; };
     const double timeout = state_->options.timeout;
@@ -166,6 +170,7 @@ class WorkerEpoch : public Epoch {
     while (std::optional<Job> job = take(id)) {
       Result result{{}, no_start};
       if (!no_start) {
+        const trace::Span span("data", "batch read by a worker");
         try {
           result.batch = read(*state_, job->indices);
         } catch (...) {

@@ -12,6 +12,7 @@
 #include "trivium/engine/compile/passes/passes.h"
 #include "trivium/engine/core/log.h"
 #include "trivium/engine/core/parallel.h"
+#include "trivium/engine/core/trace.h"
 #include "trivium/engine/graph/text.h"
 #include "trivium/engine/graph/verify.h"
 
@@ -136,6 +137,7 @@ void run_pass(size_t index, Unit& unit, const Capture& capture, const Options& o
 }
 
 std::shared_ptr<const run::Plan> build(const Capture& capture, const Options& options) {
+  const trace::Span span("plan", "new plan");
   Unit unit = capture.to_unit(options);
   if (unit.options.threads <= 0) unit.options.threads = threads();
   for (size_t i = 0; i < std::size(kPasses); ++i) run_pass(i, unit, capture, options);

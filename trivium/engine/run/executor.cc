@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "trivium/engine/core/log.h"
+#include "trivium/engine/core/trace.h"
 #include "trivium/engine/run/profile.h"
 
 namespace trivium::run {
@@ -137,7 +138,17 @@ void run_step(const Plan& plan, size_t index, Context& c) {
   }
 }
 
+void run_steps_traced(const Plan& plan, Context& c) {
+  const trace::Span whole("run", "plan");
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const auto start = trace::Clock::now();
+    run_step(plan, i, c);
+    trace::add("step", plan.traces[plan.steps[i].trace].kernel, start, trace::Clock::now());
+  }
+}
+
 void run_steps(const Plan& plan, Context& c, Profile* profile) {
+  if (!profile && trace::on()) return run_steps_traced(plan, c);
   if (!profile) {
     for (size_t i = 0; i < plan.steps.size(); ++i) run_step(plan, i, c);
     return;

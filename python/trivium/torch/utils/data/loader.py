@@ -4,6 +4,7 @@ batches does not depend on them."""
 import collections
 import queue
 import threading
+import time
 import traceback
 
 from trivium import _C
@@ -18,6 +19,17 @@ _here = threading.local()
 def get_worker_info():
     """The worker that runs this, or None outside of workers."""
     return getattr(_here, "info", None)
+
+
+def _traced(kind, name, work):
+    """What work() gives; a trace, when one is taken, shows how long it took."""
+    if not _C._trace_on():
+        return work()
+    start = time.perf_counter_ns()
+    try:
+        return work()
+    finally:
+        _C._trace_add(kind, name, start)
 
 
 class _Endless:
@@ -115,7 +127,7 @@ class DataLoader:
 
     def _plain(self):
         for order in self._orders():
-            yield self._fetch(order)
+            yield _traced("data", "batch read by the trainer", lambda: self._fetch(order))
 
     def _stream(self):
         if self.batch_size is None:
@@ -191,11 +203,16 @@ class _Workers:
                 return
             number, order = task
             try:
-                result = started or self._loader._fetch(order)
-                _C._submit()
+                result = started or _traced("data", "batch read by a worker",
+                                            lambda: self._read(order))
             except Exception as error:
                 result = _Failure(error, worker)
             self._results.put((number, result))
+
+    def _read(self, order):
+        batch = self._loader._fetch(order)
+        _C._submit()
+        return batch
 
     def _run_stream(self, worker):
         out = self._queues[worker]
@@ -224,7 +241,8 @@ class _Workers:
 
     def _get(self, source):
         try:
-            return source.get(timeout=self._loader.timeout or None)
+            return _traced("wait", "loader wait",
+                           lambda: source.get(timeout=self._loader.timeout or None))
         except queue.Empty:
             raise RuntimeError(f"a DataLoader worker gave no batch within {self._loader.timeout} s"
                                ) from None
