@@ -124,7 +124,7 @@ TEST(Npz, NoticesAWrongByte) {
   Scratch dir;
   write_npz(dir / "x.npz", {{"b", Array::from<float>({1, 2, 3}, {3})}});
   std::string bytes = slurp(dir / "x.npz");
-  bytes[35 + 128 + 3] ^= 1;
+  bytes[64 + 128 + 3] ^= 1;  // member data starts at 64, its header takes 128
   expect_contains(message_of<UserError>([&] { NpzFile(as_bytes(bytes), "x.npz").read("b"); }),
                   "checksum");
 }

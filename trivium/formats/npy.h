@@ -9,6 +9,7 @@
 
 #include "trivium/engine/core/array.h"
 #include "trivium/formats/file.h"
+#include "trivium/formats/zip.h"
 
 namespace trivium::formats {
 
@@ -34,25 +35,17 @@ class NpzFile {
 
   /// Names without ".npy", in archive order.
   const std::vector<std::string>& names() const { return names_; }
-  bool contains(const std::string& name) const { return members_.count(name) != 0; }
+  bool contains(const std::string& name) const { return zip_.find(name + ".npy") != nullptr; }
   /// UserError for an unknown name (with the nearest one) or a broken member.
   Array read(const std::string& name) const;
 
  private:
-  struct Member {
-    uint64_t offset = 0, stored_bytes = 0, bytes = 0;
-    uint32_t crc = 0;
-    int method = 0;
-  };
   void index();
-  Bytes stored(const std::string& name, const Member& member) const;
 
   std::shared_ptr<MappedFile> file_;
-  Bytes bytes_;
-  std::string name_;
+  ZipReader zip_;
   uint64_t max_bytes_;
   std::vector<std::string> names_;
-  std::map<std::string, Member> members_;
 };
 
 /// All arrays of an .npz; together at most `max_bytes`.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "trivium/formats/inflate.h"
+
 namespace trivium::formats {
 namespace {
 
@@ -169,10 +171,29 @@ Bytes ZipReader::read(const ZipEntry& entry) const {
   if (entry.bytes != entry.stored_bytes)
     user_error("{}: {} bytes expected, {} stored", where, entry.bytes, entry.stored_bytes);
   const Bytes data = bytes_.subspan(entry.data_offset, entry.stored_bytes);
-  if (entry.crc != 0 && crc32_of(data) != entry.crc)
-    user_error("{}: checksum {:08x} expected, the data gives {:08x}: the file is damaged", where,
-               entry.crc, crc32_of(data));
+  check_sum(entry, data);
   return data;
+}
+
+Bytes ZipReader::read(const ZipEntry& entry, uint64_t max_bytes, std::string* unpacked) const {
+  const std::string where = fmt::format("{} [{:.80}]", name_, entry.name);
+  if (entry.bytes > max_bytes)
+    user_error("{}: {} bytes are more than the limit of {}", where, entry.bytes, max_bytes);
+  if (entry.method != 8 || entry.flags & kEncrypted) return read(entry);
+  if (entry.bytes / kMaxDeflateRatio > entry.stored_bytes)
+    user_error("{}: {} bytes cannot come from {} deflated ones", where, entry.bytes,
+               entry.stored_bytes);
+  unpacked->resize(entry.bytes);
+  inflate_exactly(bytes_.subspan(entry.data_offset, entry.stored_bytes), Deflated::raw,
+                  reinterpret_cast<uint8_t*>(unpacked->data()), entry.bytes, where);
+  check_sum(entry, as_bytes(*unpacked));
+  return as_bytes(*unpacked);
+}
+
+void ZipReader::check_sum(const ZipEntry& entry, Bytes data) const {
+  if (entry.crc != 0 && crc32_of(data) != entry.crc)
+    user_error("{} [{:.80}]: checksum {:08x} expected, the data gives {:08x}: the file is damaged",
+               name_, entry.name, entry.crc, crc32_of(data));
 }
 
 }  // namespace trivium::formats

@@ -31,10 +31,14 @@ class ZipReader {
   /// The bytes of a stored member, checked against its CRC-32 (a CRC of 0 means that the writer
   /// computed none). UserError when it is deflated, encrypted or damaged.
   Bytes read(const ZipEntry& entry) const;
+  /// The same for stored and deflated members: a view of the archive, or of `unpacked`, which then
+  /// holds the bytes. UserError also when there are more than `max_bytes`.
+  Bytes read(const ZipEntry& entry, uint64_t max_bytes, std::string* unpacked) const;
   const std::string& name() const { return name_; }
 
  private:
   void locate(ZipEntry* entry) const;
+  void check_sum(const ZipEntry& entry, Bytes data) const;
   void check_overlaps(uint64_t directory_offset) const;
 
   Bytes bytes_;
@@ -50,7 +54,9 @@ uint32_t crc32_of(Bytes bytes, uint32_t crc = 0);
 class ZipWriter {
  public:
   explicit ZipWriter(FileSink& sink) : sink_(sink) {}
-  void add(const std::string& name, Bytes data);
+  void add(const std::string& name, Bytes data) { add(name, {}, data); }
+  /// A member of two parts, one after the other.
+  void add(const std::string& name, Bytes head, Bytes data);
   /// The central directory; nothing may be added afterwards.
   void finish();
   /// A checksum over the checksums of all members so far.

@@ -97,15 +97,16 @@ std::string end_records(uint64_t entries, uint64_t directory_bytes, uint64_t dir
 
 }  // namespace
 
-void ZipWriter::add(const std::string& name, Bytes data) {
+void ZipWriter::add(const std::string& name, Bytes head, Bytes data) {
   if (name.size() > 60000) user_error("a ZIP member with a name of {} bytes", name.size());
   ZipEntry entry;
   entry.name = name;
-  entry.bytes = entry.stored_bytes = data.size();
-  entry.crc = crc32_of(data);
+  entry.bytes = entry.stored_bytes = head.size() + data.size();
+  entry.crc = crc32_of(data, crc32_of(head));
   entry.header_offset = sink_.written();
   const std::string header = local_header(entry);
   sink_.write(header);
+  sink_.write(head.data(), head.size());
   sink_.write(data.data(), data.size());
   combined_ = crc32_of({reinterpret_cast<const uint8_t*>(&entry.crc), 4}, combined_);
   entries_.push_back(std::move(entry));

@@ -35,7 +35,7 @@ std::string output_text(const std::string& blob, float value, float weight) {
 
 Solver::Solver(const SolverFile& file, SolverOptions options)
     : param_(file.solver), options_(std::move(options)), rule_(file.solver) {
-  check(file);
+  check();
   log("Initializing solver from parameters: \n" + to_prototxt(param_));
   if (param_.snapshot() > 0) probe_prefix();
   random_ = param_.random_seed() >= 0
@@ -58,7 +58,7 @@ void Solver::log_all(LogLines& lines) const {
   lines.clear();
 }
 
-void Solver::check(const SolverFile&) const {
+void Solver::check() const {
   const auto& p = param_;
   if (p.iter_size() < 1)
     user_error("solver: iter_size: at least 1 expected, received {}", p.iter_size());

@@ -83,7 +83,7 @@ class Solver {
   class Program;  // the plan of an iteration with its bindings
   void log(const std::string& text, LogLevel level = LogLevel::info) const;
   void log_all(LogLines& lines) const;
-  void check(const SolverFile& file) const;
+  void check() const;
   void make_train_net(const SolverFile& file);
   void make_test_nets(const SolverFile& file);
   void add_test_net(proto::NetParameter net, SourceMap lines, const std::string& source, int index);
