@@ -31,7 +31,15 @@ nb::object attr_out(const AttrData& value) {
           return shape_out(v);
         else if constexpr (std::is_same_v<T, Data>)
           return numpy_of(v);
-        else
+        else if constexpr (std::is_same_v<T, std::vector<DataType>>) {
+          nb::list out;
+          for (const DataType t : v) out.append(name_of(t));
+          return out;
+        } else if constexpr (std::is_same_v<T, std::vector<PartialShape>>) {
+          nb::list out;
+          for (const PartialShape& s : v) out.append(shape_out(s));
+          return out;
+        } else
           return nb::cast(v);
       },
       value);
@@ -531,4 +539,5 @@ NB_MODULE(_tf, m) {
   bind_train(m);
   bind_files(m);
   bind_host(m);
+  bind_graph_files(m);
 }

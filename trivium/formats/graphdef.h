@@ -60,8 +60,10 @@ tf_proto::GraphDef extract_sub_graph(const tf_proto::GraphDef& graph,
 /// `value_of(key)`. The key is the node's name, or for a resource variable its shared_name when it
 /// has one; reads of resource variables become Identity nodes. Devices are kept. UserError when a
 /// value's shape or type does not fit its variable, or the kept part still writes to a variable.
+/// Variables in `kept` (names of nodes) stay variables.
 tf_proto::GraphDef freeze_graph(const tf_proto::GraphDef& graph,
                                 const std::vector<std::string>& outputs,
-                                const std::function<Array(const std::string& key)>& value_of);
+                                const std::function<Array(const std::string& key)>& value_of,
+                                const std::vector<std::string>& kept = {});
 
 }  // namespace trivium::formats

@@ -1,6 +1,7 @@
 // Cutting a graph down to what its outputs need, and putting values in place of variables.
 #include <deque>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "trivium/formats/graphdef.h"
 
@@ -105,9 +106,13 @@ tf_proto::GraphDef extract_sub_graph(const tf_proto::GraphDef& graph,
 
 tf_proto::GraphDef freeze_graph(const tf_proto::GraphDef& graph,
                                 const std::vector<std::string>& outputs,
-                                const std::function<Array(const std::string& key)>& value_of) {
+                                const std::function<Array(const std::string& key)>& value_of,
+                                const std::vector<std::string>& kept) {
   tf_proto::GraphDef out = extract_sub_graph(graph, outputs);
+  const std::unordered_set<std::string> stays(kept.begin(), kept.end());
   for (tf_proto::NodeDef& node : *out.mutable_node()) {
+    const bool reads = node.op() == "ReadVariableOp" && node.input_size() > 0;
+    if (stays.count(node.name()) || (reads && stays.count(node.input(0)))) continue;
     if (is_ref_variable(node.op()) || node.op() == "VarHandleOp") {
       const Array value = value_of(key_of(node));
       check_value(node, value);

@@ -18,6 +18,7 @@ from trivium.tf import array_ops as _array, init_ops as initializers, math_ops a
 from trivium.tf import random_ops as _random, session as _session, variables as _variables
 from trivium.tf import data, host as _host, layers, losses, nn, summary, train
 from trivium.tf import control_ops as _control, gradients as _gradients, rnn as _rnn
+from trivium.tf import graph_files as _graph_files, protos
 from trivium.tf._core import (
     Dimension, DType, Graph, GraphKeys, Operation, Tensor, TensorShape, add_to_collection, as_dtype,
     bfloat16, control_dependencies, convert_to_tensor, device, double, float16, float32, float64,
@@ -47,6 +48,8 @@ _PUBLIC = {
     _control: "cond case while_loop map_fn foldl foldr scan Assert",
     _gradients: "gradients",
     _host: "py_func Print",
+    _graph_files: "import_graph_def GraphDef NodeDef",
+    protos: "AttrValue MetaGraphDef Summary Event HistogramProto",
 }
 for _module, _names in _PUBLIC.items():
     for _name in _names.split():
@@ -54,10 +57,6 @@ for _module, _names in _PUBLIC.items():
 tuple = _array.tuple_
 Graph = _core.make_graph
 __version__ = VERSION = "1.15.0+trivium"
-
-
-class NodeDef:
-    """There for isinstance tests: functions given to tf.device receive operations."""
 
 
 def get_default_graph_version():
@@ -104,6 +103,10 @@ class _Log:
 
 
 logging = _Log()
+graph_util = _namespace("graph_util", **{n: getattr(_graph_files, n) for n in (
+    "convert_variables_to_constants extract_sub_graph remove_training_nodes must_run_on_cpu "
+    "tensor_shape_from_node_def_name import_graph_def").split()})
+train.write_graph = _graph_files.write_graph
 
 
 def __getattr__(name):

@@ -1,6 +1,7 @@
 """Dtypes, shapes, values as tensors, graphs, operations: what every other file here stands on."""
 import builtins
 import contextlib
+import logging
 import os
 import re
 import sys
@@ -15,6 +16,16 @@ _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 class Absent(NotImplementedError, AttributeError):
     """Something TensorFlow has and this package does not; hasattr() says so too."""
+
+
+_WARNED = set()
+
+
+def warn_once(text):
+    """Says something through tf.logging the first time it comes up."""
+    if text not in _WARNED:
+        _WARNED.add(text)
+        logging.getLogger("trivium.tf").warning("%s", text)
 
 
 # ---- dtypes
@@ -79,6 +90,7 @@ bool_ = DType("bool", 10, np.bool_)
 string = DType("string", 7, np.object_)
 DTYPES = {d.name: d for d in (float16, bfloat16, float32, float64, int8, int16, int32, int64, uint8,
                               bool_, string)}
+DTYPES_BY_NUMBER = {d.as_datatype_enum: d for d in DTYPES.values()}
 _ALIASES = {"float": float32, "double": float64, "half": float16, "float32_ref": float32,
             builtins.float: float32, builtins.bool: bool_, builtins.int: int32, str: string,
             bytes: string, object: string}
@@ -570,12 +582,6 @@ def get_collection(key, scope=None):
 
 # ---- tensors and operations
 
-def _get_attr(self, name):
-    value = self._attr(name)
-    return DTYPES[value] if name in ("dtype", "DstT", "output_type", "out_type") else value
-
-
-Operation.get_attr = _get_attr
 Operation.values = lambda self: tuple(self.outputs)
 Operation.__repr__ = lambda self: "<tf.Operation '%s' type=%s>" % (self.name, self.type)
 Operation.__str__ = Operation.__repr__

@@ -97,6 +97,7 @@ class BaseSession:
         host.register(self)
 
     graph = property(lambda self: self._graph)
+    graph_def = property(lambda self: self._graph.as_graph_def())
 
     def run(self, fetches, feed_dict=None, options=None, run_metadata=None):
         """Values of the fetches, nested as they are; `feed_dict` gives tensors their values for this run."""

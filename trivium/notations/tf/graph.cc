@@ -94,9 +94,14 @@ void Graph::check_inputs(const std::string& type, std::vector<Tensor>& inputs) {
 
 std::shared_ptr<Operation> Graph::create(const std::string& type, std::vector<Tensor> inputs,
                                          AttrMap attrs, const std::string& name) {
+  return create_as(op_spec(type), type, std::move(inputs), std::move(attrs), name);
+}
+
+std::shared_ptr<Operation> Graph::create_as(const OpSpec& spec, const std::string& type,
+                                            std::vector<Tensor> inputs, AttrMap attrs,
+                                            const std::string& name) {
   if (finalized_) raise<RuntimeError>("Graph is finalized and cannot be modified.");
   check_inputs(type, inputs);
-  const OpSpec& spec = op_spec(type);
   const std::string wanted = name.empty() ? type : name;
   const bool literal = wanted.back() == '/';
   const std::string bare = literal ? wanted.substr(0, wanted.size() - 1) : wanted;

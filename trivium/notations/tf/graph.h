@@ -48,7 +48,8 @@ class Tensor {
 
 /// An attribute of an operation.
 using AttrData = std::variant<bool, int64_t, double, std::string, std::vector<int64_t>, DataType,
-                              PartialShape, Data>;
+                              PartialShape, Data, std::vector<std::string>, std::vector<double>,
+                              std::vector<DataType>, std::vector<PartialShape>>;
 using AttrMap = std::map<std::string, AttrData>;
 
 /// Work of the host that a program gives an operation (see host.h).
@@ -137,6 +138,11 @@ class Graph : public std::enable_shared_from_this<Graph> {
   /// an unknown type. Control dependencies and the device in force are added.
   std::shared_ptr<Operation> create(const std::string& type, std::vector<Tensor> inputs,
                                     AttrMap attrs, const std::string& name = "");
+
+  /// The same for a type that has no spec of its own here: `spec` stands for it.
+  std::shared_ptr<Operation> create_as(const OpSpec& spec, const std::string& type,
+                                       std::vector<Tensor> inputs, AttrMap attrs,
+                                       const std::string& name);
 
   int size() const { return static_cast<int>(ops_.size()); }
   Operation* op(int id) const { return ops_[id].get(); }

@@ -91,9 +91,13 @@ PartialShape joined(const Operation& op, int count, bool scalars) {
 
 }  // namespace
 
-const OpSpec& op_spec(const std::string& type) {
+const OpSpec* find_op_spec(const std::string& type) {
   const auto it = table().specs_.find(type);
-  if (it != table().specs_.end()) return it->second;
+  return it == table().specs_.end() ? nullptr : &it->second;
+}
+
+const OpSpec& op_spec(const std::string& type) {
+  if (const OpSpec* spec = find_op_spec(type)) return *spec;
   const std::string near = closest_match(type, op_types());
   raise<NotImplementedError>("operation type {} is not known{}", type,
                              near.empty() ? "" : "; the nearest is " + near);

@@ -102,6 +102,8 @@ struct OpSpec {
 
 /// NotImplementedError naming the nearest known type.
 const OpSpec& op_spec(const std::string& type);
+/// Null for an unknown type.
+const OpSpec* find_op_spec(const std::string& type);
 /// All types, sorted.
 std::vector<std::string> op_types();
 
