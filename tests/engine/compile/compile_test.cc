@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "trivium/engine/backends/cpu/backend.h"
 #include "trivium/engine/core/parallel.h"
 #include "trivium/engine/graph/gradient.h"
@@ -186,6 +188,112 @@ TEST_F(Compile, SteadyStateAllocatesNothing) {
   EXPECT_EQ(buffer_allocations(), allocations);
   EXPECT_EQ(cache_counters().built, plans.built);
   EXPECT_LT(out[0].item(), first);
+}
+
+/// A convolution, normalised by running statistics, on the weights of Cells.
+struct Normalised {
+  Graph g;
+  CellRef w = std::make_shared<Cell>("w", Array::full({32, 16, 3, 3}, 0.25));
+  CellRef mean = std::make_shared<Cell>("mean", Array::full({32}, 1.0));
+  CellRef factor = std::make_shared<Cell>("factor", Array::full({32}, 2.0));
+  Array x = Array::full({1, 16, 8, 8}, 1.0);
+  Prepared p;
+  Normalised() {
+    const Value in = g.input("x", {1, 16, 8, 8});
+    const auto channels = [&](const CellRef& c) { return ops::reshape(g.read(c), {32, 1, 1}); };
+    const Value y = ops::conv(in, g.read(w), {{1, 1}, {0, 0}, {0, 0}, {1, 1}, 1});
+    p = prepare(g, {}, {ops::relu((y - channels(mean)) * channels(factor))});
+  }
+  double first(std::vector<Array>& out) const {
+    run::Bindings b;
+    b.inputs = {x};
+    b.cells = p.cells;
+    run::execute(*p.plan, b, out);
+    return out[0].at(0);
+  }
+  double first() const {
+    std::vector<Array> out;
+    return first(out);
+  }
+};
+
+TEST_F(Compile, WhatDependsOnCellsAloneIsMadeOnceAndAgainWhenOneChanges) {
+  Normalised n;
+  const run::Plan& plan = *n.p.plan;
+  int in_every_run = 0;
+  for (size_t s = static_cast<size_t>(plan.prologue); s < plan.steps.size(); ++s)
+    in_every_run += plan.traces[plan.steps[s].trace].op != "reorder";
+  EXPECT_EQ(in_every_run, 1) << plan_text(plan);
+  EXPECT_EQ(n.first(), (16 * 9 * 0.25 - 1) * 2);
+  n.factor->set(Array::full({32}, 3.0));
+  EXPECT_EQ(n.first(), (16 * 9 * 0.25 - 1) * 3);
+  n.w->set(Array::full({32, 16, 3, 3}, 0.5));
+  EXPECT_EQ(n.first(), (16 * 9 * 0.5 - 1) * 3);
+}
+
+TEST_F(Compile, WhatIsKeptIsNotMadeAgainAndNeedsNoMemoryOfItsOwn) {
+  Normalised n;
+  std::vector<Array> out;
+  n.first(out);
+  n.w->value().span<float>()[0] = 100;  // without touched(): nobody was told
+  const int64_t allocations = buffer_allocations();
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(n.first(out), 70);
+  EXPECT_EQ(buffer_allocations(), allocations);
+  n.w->touched();
+  EXPECT_GT(n.first(out), 100);
+}
+
+TEST_F(Compile, AMemoryThatSomebodyHoldsIsReadInEveryRun) {
+  Normalised n;
+  const Array held = n.mean->value();
+  EXPECT_EQ(n.first(), 70);
+  held.span<float>()[0] = 5;
+  EXPECT_EQ(n.first(), (16 * 9 * 0.25 - 5) * 2);
+}
+
+TEST_F(Compile, TwoModelsOfOneStructureKeepTheirOwn) {
+  Normalised a, b;
+  ASSERT_EQ(a.p.plan, b.p.plan);
+  b.mean->set(Array::full({32}, 3.0));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(a.first(), 70);
+    EXPECT_EQ(b.first(), 66);
+  }
+}
+
+TEST_F(Compile, WhatIsKeptGoesWithTheCells) {
+  const int64_t before = buffer_bytes_live();
+  std::shared_ptr<const run::Plan> plan;
+  {
+    Normalised n;
+    plan = n.p.plan;
+    n.first();
+    EXPECT_GE(buffer_bytes_live(), before + static_cast<int64_t>(plan->kept_bytes));
+  }
+  clear_plan_cache();
+  EXPECT_GT(plan->kept_bytes, 0u);
+  const auto arena = static_cast<int64_t>(plan->arena_bytes);
+  EXPECT_LE(buffer_bytes_live(), before + arena + 64);
+}
+
+TEST_F(Compile, ThreadsMayShareWhatIsKept) {
+  Normalised n;
+  const Array held = n.mean->value();  // so that every run makes it again
+  std::vector<std::thread> team;
+  for (int t = 0; t < 3; ++t)
+    team.emplace_back([&] {
+      for (int i = 0; i < 50; ++i) EXPECT_EQ(n.first(), 70);
+    });
+  for (std::thread& t : team) t.join();
+}
+
+TEST_F(Compile, WhatGrowsFromACellIsNotKept) {
+  Graph g;
+  const CellRef c = cell("c", {1, 2, 3, 4});
+  const Value x = g.input("x", {64, 64, 64, 4});
+  const Value wide = ops::broadcast_to(g.read(c), {64, 64, 64, 4});
+  const Prepared p = prepare(g, {}, {ops::concat({x, wide}, 0)});
+  EXPECT_EQ(p.plan->kept_bytes, 0u) << plan_text(*p.plan);
 }
 
 TEST_F(Compile, ABindingThatDoesNotFitSaysWhich) {

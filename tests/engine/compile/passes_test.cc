@@ -112,6 +112,52 @@ TEST_F(Passes, AnEpilogueStaysOutWhenTheRawResultIsReadToo) {
   EXPECT_EQ(maker(0).op->name(), "add");
 }
 
+TEST_F(Passes, SteadyFactorsAndOffsetsGoIntoTheConvolution) {
+  const auto parameter = [&](Shape s) {
+    return g().read(std::make_shared<Cell>("p", Array::zeros(s)));
+  };
+  const Value x = g().input("x", {1, 3, 8, 8}), w = parameter({4, 3, 3, 3});
+  const Value y = ops::conv(x, w, {{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1});
+  fetch((y - parameter({4, 1, 1})) * parameter({1, 4, 1, 1}) + parameter({4, 1, 1}));
+  fold_affine(unit);
+  EXPECT_EQ(maker(0).op->name(), "conv");
+  EXPECT_EQ(maker(0).inputs.size(), 3u);
+}
+
+TEST_F(Passes, FactorsStayWhereTheyChangeOrTheRawResultIsRead) {
+  const Value x = g().input("x", {1, 3, 8, 8}), moving = g().input("s", {4, 1, 1});
+  const CellRef c = std::make_shared<Cell>("w", Array::zeros({4, 3, 3, 3}));
+  const CellRef s = std::make_shared<Cell>("s", Array::zeros({4, 1, 1}));
+  const auto conv = [&] { return ops::conv(x, g().read(c), {{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1}); };
+  fetch(conv() * moving);  // an input
+  const Value raw = conv();
+  fetch(raw);
+  fetch(raw * g().read(s));  // read twice
+  g().assign(s, g().read(s) * 2.0);
+  fetch(conv() * g().read(s));  // a Cell that the graph writes
+  fold_affine(unit);
+  EXPECT_EQ(count("mul"), 4);
+}
+
+TEST_F(Passes, AnAddendAndAClipJoinTheConvolution) {
+  const Value x = g().input("x", {1, 3, 8, 8}), w = g().input("w", {3, 3, 3, 3});
+  const Value y = ops::conv(x, w, {{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1});
+  fetch(ops::clip(x + y, g().constant(0.0), g().constant(6.0)));
+  fuse_epilogues(unit);
+  EXPECT_EQ(maker(0).op->name(), "conv");
+  EXPECT_EQ(maker(0).inputs.size(), 4u);
+  EXPECT_EQ(maker(0).attrs->string("activation"), "clip");
+  EXPECT_EQ(maker(0).attrs->real("high"), 6.0);
+}
+
+TEST_F(Passes, AClipThatMovesZeroStaysOut) {
+  const Value x = g().input("x", {1, 3, 8, 8}), w = g().input("w", {3, 3, 3, 3});
+  const Value y = ops::conv(x, w, {{1, 1}, {1, 1}, {1, 1}, {1, 1}, 1});
+  fetch(ops::clip(y, g().constant(0.5), g().constant(6.0)));
+  fuse_epilogues(unit);
+  EXPECT_EQ(maker(0).op->name(), "clip");
+}
+
 TEST_F(Passes, AChainOfElementwiseOpsIsOneGroup) {
   const Value x = g().input("x", {64}), y = g().input("y", {64});
   fetch(ops::sqrt(ops::exp(x * 2.0 + y)));

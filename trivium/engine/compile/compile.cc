@@ -93,6 +93,9 @@ constexpr NamedPass kPasses[] = {{"widen", widen_sums},
                                  {"decompose", decompose_composites},
                                  {"simplify", simplify},
                                  {"cse", eliminate_common_subexpressions},
+                                 {"affine", fold_affine},
+                                 {"simplify", simplify},
+                                 {"cse", eliminate_common_subexpressions},
                                  {"epilogue", fuse_epilogues},
                                  {"fuse", group_elementwise}};
 

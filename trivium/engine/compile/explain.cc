@@ -7,7 +7,8 @@ namespace trivium::compile {
 namespace {
 
 const char* place_name(run::Place place) {
-  constexpr const char* kNames[] = {"arena", "input", "scalar", "constant", "cell", "output"};
+  constexpr const char* kNames[] = {"arena", "input",  "scalar", "constant",
+                                    "cell",  "output", "kept"};
   return kNames[static_cast<int>(place)];
 }
 
@@ -16,8 +17,9 @@ std::string operand_text(const run::Plan& plan, const run::Operand& o) {
   const run::BufferInfo& b = plan.buffers[o.buffer];
   const char* format = b.desc.format == run::Format{} ? "" : " ";
   const std::string kind = *format ? format + b.desc.format.text() : "";
-  return b.place == run::Place::arena
-             ? fmt::format("b{}:{}{}{}", o.buffer, name_of(b.desc.dtype), b.desc.shape.text(), kind)
+  const bool own = b.place == run::Place::arena || b.place == run::Place::kept;
+  return own ? fmt::format("{}{}:{}{}{}", b.place == run::Place::arena ? "b" : "kept", o.buffer,
+                           name_of(b.desc.dtype), b.desc.shape.text(), kind)
              : fmt::format("{}{}:{}{}", place_name(b.place), b.slot, name_of(b.desc.dtype),
                            b.desc.shape.text());
 }
@@ -38,6 +40,10 @@ std::string memory_report(const run::Plan& plan) {
       "memory: arena {} bytes (lower bound {}), largest scratch {}, cells {}, outputs {}, "
       "constants {}\n",
       plan.arena_bytes, plan.live_lower_bound, scratch, cells, outputs, constants);
+  if (plan.prologue)
+    out +=
+        fmt::format("kept: {} bytes, made by the first {} steps when one of {} cells has changed\n",
+                    plan.kept_bytes, plan.prologue, plan.kept_sources.size());
   std::vector<const run::BufferInfo*> largest;
   for (const auto& b : plan.buffers)
     if (b.place == run::Place::arena) largest.push_back(&b);

@@ -27,7 +27,8 @@ class Assignment {
         backend_(backend),
         options_(g_.size()),
         pick_(g_.size(), -1),
-        needed_(g_.size(), 0) {
+        needed_(g_.size(), 0),
+        steady_(steady_nodes(g_)) {
     mark_needed();
     if (unit.enabled("layout")) families_ = families_of_batch();
     for (int n = 0; n < g_.size(); ++n) {
@@ -138,7 +139,7 @@ class Assignment {
   void collect(int n, const std::vector<Format>& families) {
     const Node& node = g_.node(n);
     if (node.op->is_view()) return collect_view(n, families);
-    const run::KernelRequest request = request_for(g_, n, kNominalThreads);
+    const run::KernelRequest request = request_for(g_, n, kNominalThreads, steady_);
     std::string reasons;
     const auto offer = [&](const run::KernelEntry* entry, Format family) {
       std::string reason;
@@ -247,20 +248,24 @@ class Assignment {
   std::vector<Format> families_;
   std::vector<std::vector<Choice>> options_;
   std::vector<int> pick_;
-  std::vector<char> needed_;
+  std::vector<char> needed_, steady_;
   std::map<Edge, std::vector<int>> readers_;
   std::set<Edge> plain_readers_;
 };
 
 }  // namespace
 
-run::KernelRequest request_for(const Graph& g, int n, int threads_wanted) {
+run::KernelRequest request_for(const Graph& g, int n, int threads_wanted,
+                               const std::vector<char>& steady) {
   const Node& node = g.node(n);
   run::KernelRequest r;
   r.op = node.op->name();
   r.attrs = node.attrs.get();
   r.threads = threads_wanted > 0 ? threads_wanted : threads();
-  for (const Edge& e : node.inputs) r.in.push_back({g.meta(e).shape, g.meta(e).dtype, {}});
+  for (const Edge& e : node.inputs) {
+    if (steady[e.node] && r.in.size() < 32) r.steady |= 1u << r.in.size();
+    r.in.push_back({g.meta(e).shape, g.meta(e).dtype, {}});
+  }
   for (int o = 0; o < node.outputs; ++o)
     r.out.push_back({g.meta({n, o}).shape, g.meta({n, o}).dtype, {}});
   return r;

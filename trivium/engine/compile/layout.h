@@ -21,8 +21,9 @@ struct Layout {
   double predicted_us = 0;    // kernels and reorders
 };
 
-/// What a kernel is asked for node n, formats still plain.
-run::KernelRequest request_for(const Graph& graph, int n, int threads);
+/// What a kernel is asked for node n, formats still plain. `steady`: of steady_nodes().
+run::KernelRequest request_for(const Graph& graph, int n, int threads,
+                               const std::vector<char>& steady);
 /// Predicted time of changing the format of a value.
 double reorder_us(const ValueMeta& meta, const run::Machine& machine);
 

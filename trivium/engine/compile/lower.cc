@@ -28,17 +28,24 @@ struct Storage {
 struct Draft {
   int node = -1;  // graph node, or -1 for a reorder or copy
   const run::KernelEntry* entry = nullptr;
+  std::optional<run::Kernel> built;  // instead of an entry
   run::KernelRequest request;
   std::vector<int> in, out;  // storages; -1 absent
   std::vector<int> after;    // steps that must run before (beside the writers of `in`)
   std::string scope;
   bool elementwise = false;
+  bool pure = true;       // the same results from the same operands
+  bool prologue = false;  // runs only when a Cell has changed
 };
 
 class Lowering {
  public:
   Lowering(Unit& unit, const Layout& layout, const run::Backend& backend)
-      : unit_(unit), g_(*unit.graph), layout_(layout), backend_(backend) {}
+      : unit_(unit),
+        g_(*unit.graph),
+        layout_(layout),
+        backend_(backend),
+        steady_(steady_nodes(g_)) {}
 
   std::shared_ptr<run::Plan> run() {
     draft_steps();
@@ -46,6 +53,7 @@ class Lowering {
     place_outputs();
     place_cells();
     finish_copies();
+    find_prologue();
     schedule();
     join_in_place();
     return build();
@@ -157,19 +165,42 @@ class Lowering {
     d.node = n;
     d.entry = choice.entry;
     d.scope = g_.scope_name(node.scope);
-    d.request = request_for(g_, n, unit_.options.threads);
+    d.request = request_for(g_, n, unit_.options.threads, steady_);
+    d.pure = node.op->effect() == Effect::none;
     d.elementwise = node.op->scalar().has_value() || node.op->name() == "elementwise_group";
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       d.request.in[i].format = choice.placement.in[i];
       d.in.push_back(value_in(node.inputs[i], choice.placement.in[i], d.scope));
     }
+    for (int o = 0; o < node.outputs; ++o) d.request.out[o].format = choice.placement.out[o];
+    if (unit_.enabled("keep")) pack_operands(d);
     for (int o = 0; o < node.outputs; ++o) {
-      d.request.out[o].format = choice.placement.out[o];
       const int storage = new_storage(Place::arena, 0, d.request.out[o], node.op->name());
       d.out.push_back(storage);
       at_[{{n, o}, format_key(choice.placement.out[o])}] = storage;
     }
     add(std::move(d));
+  }
+
+  /// Steady operands are brought into the form that the kernel reads fastest by a step of their
+  /// own, which then runs seldom.
+  void pack_operands(Draft& d) {
+    if (!d.entry->pack) return;
+    for (size_t i = 0; i < d.in.size() && i < 32; ++i) {
+      if (!(d.request.steady >> i & 1)) continue;
+      auto packing = d.entry->pack(d.request, static_cast<int>(i));
+      if (!packing) continue;
+      const run::TensorDesc packed{Shape{static_cast<int64_t>(packing->bytes)}, DType::u8, {}};
+      Draft p;
+      p.request = {"pack", &no_attrs_, {d.request.in[i]}, {packed}, unit_.options.threads};
+      p.built = std::move(packing->kernel);
+      p.in = {d.in[i]};
+      p.out = {new_storage(Place::arena, 0, packed, "packed")};
+      p.scope = d.scope;
+      d.in[i] = p.out[0];
+      d.request.packed |= 1u << i;
+      add(std::move(p));
+    }
   }
 
   // --- where results live
@@ -210,7 +241,7 @@ class Lowering {
       return uses > 0;
     }
     if (d.elementwise) return same_memory(d.request.in[position], d.request.out[o]);
-    if (d.entry->in_place.empty()) return false;
+    if (!d.entry || d.entry->in_place.empty()) return false;
     for (auto [a, b] : d.entry->in_place)
       if (a == position && b == o)
         return d.request.in[position].bytes() == d.request.out[o].bytes();
@@ -297,6 +328,72 @@ class Lowering {
     }
   }
 
+  // --- what is kept between runs
+  // --------------------------------------------------------------------------
+  /// Steps that read only what no run of this plan changes run once, and again when somebody else
+  /// has written a Cell. What other steps read of them is kept.
+  void find_prologue() {
+    if (!unit_.enabled("keep")) return;
+    std::vector<char> from_cell(drafts_.size(), 0);  // depends on a Cell
+    for (size_t s = 0; s < drafts_.size(); ++s) {
+      Draft& d = drafts_[s];
+      d.prologue = d.pure && d.after.empty();
+      for (int in : d.in) {
+        if (in < 0) continue;
+        const Storage& source = storages_[in];
+        from_cell[s] |= source.place == Place::cell;
+        if (source.writer < 0)
+          d.prologue &= source.place == Place::constant ||
+                        (source.place == Place::cell && !is_written(source.slot));
+        else
+          d.prologue &= drafts_[source.writer].prologue, from_cell[s] |= from_cell[source.writer];
+      }
+      for (int out : d.out) d.prologue &= storages_[out].place == Place::arena;
+    }
+    for (size_t s = drafts_.size(); s-- > 0;)
+      if (drafts_[s].prologue && !worth_keeping(drafts_[s], from_cell[s]))
+        drafts_[s].prologue = false;
+    keep_results();
+  }
+
+  bool is_written(int cell) const {
+    const auto& c = g_.cells()[static_cast<size_t>(cell)];
+    return !(c.current == c.initial);
+  }
+
+  bool read_outside_prologue(int storage) const {
+    const auto& readers = storages_[storage].readers;
+    return std::any_of(readers.begin(), readers.end(), [&](int r) { return !drafts_[r].prologue; });
+  }
+
+  /// What grows from little, as a broadcast does, is sooner made than read from memory.
+  bool worth_keeping(const Draft& d, bool from_cell) const {
+    constexpr size_t kGrowth = 8, kSmall = 64 << 10;
+    size_t in = 0, kept = 0;
+    for (int s : d.in)
+      if (s >= 0) in += storages_[s].desc.bytes();
+    for (int s : d.out)
+      if (read_outside_prologue(s)) kept += storages_[s].desc.bytes();
+    if (!from_cell) return kept == 0;
+    return kept <= kSmall || kept <= kGrowth * in;
+  }
+
+  void keep_results() {
+    int steps = 0;
+    size_t bytes = 0;
+    for (const Draft& d : drafts_) {
+      steps += d.prologue;
+      for (int s : d.out)
+        if (d.prologue && read_outside_prologue(s)) {
+          storages_[s].place = Place::kept;
+          bytes += storages_[s].desc.bytes();
+        }
+    }
+    if (steps)
+      unit_.note(fmt::format("keep: {} steps run again only when a Cell has changed; {} bytes",
+                             steps, bytes));
+  }
+
   // --- order
   // ---------------------------------------------------------------------------------------
   /// List scheduling: among the ready steps the one that frees most and allocates least, then the
@@ -326,7 +423,10 @@ class Lowering {
     while (!ready.empty()) {
       int best = -1;
       double best_score = 0;
+      const bool prologue =
+          std::any_of(ready.begin(), ready.end(), [&](int s) { return drafts_[s].prologue; });
       for (int s : ready) {
+        if (drafts_[s].prologue != prologue) continue;
         const double score = gain(s, readers_left) + (reads(s, latest) ? 0.5 : 0.0);
         if (best < 0 || score > best_score) best = s, best_score = score;
       }
@@ -421,6 +521,7 @@ class Lowering {
     for (const Edge& e : unit_.fetches) plan->outputs.push_back(desc(e));
     add_buffers(*plan);
     for (int s : order_) add_step(*plan, s);
+    add_prologue(*plan);
     place_memory(*plan);
     for (int s : output_storage_) plan->output_buffers.push_back(buffer_of_[root(s)]);
     return plan;
@@ -453,7 +554,7 @@ class Lowering {
 
   void add_step(run::Plan& plan, int s) {
     const Draft& d = drafts_[s];
-    const run::Kernel kernel = d.entry->build(d.request);
+    const run::Kernel kernel = d.built ? *d.built : d.entry->build(d.request);
     run::Step step;
     step.fn = kernel.fn;
     step.state = kernel.state.get();
@@ -469,8 +570,12 @@ class Lowering {
     }
     step.scratch_bytes = kernel.scratch_bytes;
     step.trace = static_cast<int32_t>(plan.traces.size());
-    run::Trace trace{
-        kernel.name.empty() ? d.entry->name : kernel.name, d.request.op, d.scope, 0, bytes, 0};
+    run::Trace trace{kernel.name.empty() && d.entry ? d.entry->name : kernel.name,
+                     d.request.op,
+                     d.scope,
+                     0,
+                     bytes,
+                     0};
     if (d.node >= 0) {
       trace.flops = flops(d.node);
       trace.predicted_us = layout_.nodes[d.node].placement.microseconds;
@@ -480,6 +585,23 @@ class Lowering {
     }
     plan.traces.push_back(std::move(trace));
     plan.steps.push_back(std::move(step));
+  }
+
+  void add_prologue(run::Plan& plan) const {
+    std::set<int> sources;
+    for (const Draft& d : drafts_) {
+      if (!d.prologue) continue;
+      ++plan.prologue;
+      for (int in : d.in)
+        if (in >= 0 && storages_[in].place == Place::cell) sources.insert(storages_[in].slot);
+    }
+    plan.kept_sources.assign(sources.begin(), sources.end());
+    constexpr size_t kAlignment = 64;
+    for (run::BufferInfo& b : plan.buffers) {
+      if (b.place != Place::kept) continue;
+      b.offset = plan.kept_bytes;
+      plan.kept_bytes += (b.bytes + kAlignment - 1) / kAlignment * kAlignment;
+    }
   }
 
   double flops(int n) const {
@@ -525,6 +647,7 @@ class Lowering {
   const Layout& layout_;
   const run::Backend& backend_;
   const Attrs no_attrs_;
+  const std::vector<char> steady_;
   std::vector<Storage> storages_;
   std::vector<Draft> drafts_;
   std::map<std::pair<Edge, int>, int> at_;        // (value, format) → storage

@@ -1,5 +1,6 @@
 #include "trivium/engine/compile/unit.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace trivium::compile {
@@ -67,6 +68,20 @@ void Rewriter::finish() {
   }
   for (const auto& cell : from().cells()) to_->assign(cell.cell, at(cell.current));
   unit_.graph = std::move(to_);
+}
+
+std::vector<char> steady_nodes(const Graph& graph) {
+  std::vector<char> steady(static_cast<size_t>(graph.size()), 0);
+  for (const auto& cell : graph.cells())
+    if (cell.initial.node >= 0 && cell.current == cell.initial) steady[cell.initial.node] = 1;
+  for (int n = 0; n < graph.size(); ++n) {
+    const Node& node = graph.node(n);
+    if (node.op->name() == "constant") steady[n] = 1;
+    if (node.literal >= 0 || node.op->effect() != Effect::none) continue;
+    steady[n] = std::all_of(node.inputs.begin(), node.inputs.end(),
+                            [&](const Edge& e) { return steady[e.node] != 0; });
+  }
+  return steady;
 }
 
 std::map<Edge, int> count_uses(const Unit& unit) {

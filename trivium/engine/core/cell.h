@@ -4,7 +4,9 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "trivium/engine/core/array.h"
 
@@ -17,7 +19,8 @@ class Cell {
   const std::string& name() const { return name_; }
   const Shape& shape() const { return value_.shape(); }
   DType dtype() const { return value_.dtype(); }
-  /// The memory itself, plain row-major: writing through it is seen by the next run.
+  /// The memory itself, plain row-major. Who writes through it says so by touched(), or still holds
+  /// a copy of the Array when the next run begins.
   const Array& value() const { return value_; }
   /// Copies `value` in; UserError unless shape and dtype are the Cell's.
   void set(const Array& value) {
@@ -27,11 +30,23 @@ class Cell {
   /// Goes up with every write by set() or by a plan: caches derived from the value compare it.
   int64_t version() const { return version_; }
   void touched() { ++version_; }
+  /// Keeps what somebody derived from the value for as long as both the Cell and `user` live.
+  void keep(std::shared_ptr<void> derived, std::weak_ptr<const void> user) {
+    std::lock_guard<std::mutex> hold(lock_);
+    std::erase_if(derived_, [](const auto& d) { return d.user.expired(); });
+    derived_.push_back({std::move(derived), std::move(user)});
+  }
 
  private:
   std::string name_;
   Array value_;
   int64_t version_ = 0;
+  std::mutex lock_;  // guards derived_
+  struct Derived {
+    std::shared_ptr<void> what;
+    std::weak_ptr<const void> user;
+  };
+  std::vector<Derived> derived_;
 };
 
 using CellRef = std::shared_ptr<Cell>;

@@ -73,12 +73,15 @@ void infer_conv(InferCtx& c) {
   check_channels(c, x[1], w[1], w[0]);
   Shape y{x[0], w[0]};
   for (int i = 0; i < x.rank() - 2; ++i) y.push_back(out_size(c, i, x[i + 2], w[i + 2]));
-  if (c.inputs() == 3)
+  if (c.inputs() >= 3)
     c.require(c.shape(2) == Shape{w[0]}, fmt::format("bias of {} expected", w[0]),
               "bias.shape == [O]");
   const std::string& activation = c.attrs().string("activation");
-  c.require(activation == "none" || activation == "relu", "activation is \"" + activation + "\"",
-            "\"none\" or \"relu\"");
+  c.require(activation == "none" || activation == "relu" || activation == "clip",
+            "activation is \"" + activation + "\"", "\"none\", \"relu\" or \"clip\"");
+  if (c.inputs() == 4)
+    c.require(c.shape(3) == y, fmt::format("addend of {} expected", y.text()),
+              "addend.shape == y.shape");
   c.output(y, c.dtype(0));
 }
 
@@ -178,7 +181,7 @@ void for_each_product(const ConvShape& s, Body&& body) {
 void reference_conv(RefCtx& r) {
   const RefTensor &x = *r.in[0], &w = *r.in[1];
   RefTensor& y = *r.out[0];
-  if (r.in.size() == 3) {
+  if (r.in.size() >= 3) {
     const int64_t plane = y.shape.count(2);
     for (size_t i = 0; i < y.data.size(); ++i)
       y.data[i] = r.in[2]->data[static_cast<int64_t>(i) / plane % w.shape[0]];
@@ -186,8 +189,14 @@ void reference_conv(RefCtx& r) {
   for_each_product(
       conv_shape(x.shape, w.shape, y.shape, r.attrs),
       [&](int64_t xi, int64_t wi, int64_t yi) { y.data[yi] += x.data[xi] * w.data[wi]; });
-  if (r.attrs.string("activation") == "relu")
-    for (double& v : y.data) v = apply(ScalarOp::relu, v);
+  if (r.in.size() == 4)
+    for (size_t i = 0; i < y.data.size(); ++i) y.data[i] += r.in[3]->data[i];
+  const std::string& activation = r.attrs.string("activation");
+  const double low = r.attrs.real("low"), high = r.attrs.real("high");
+  for (double& v : y.data)
+    v = activation == "relu"   ? apply(ScalarOp::relu, v)
+        : activation == "clip" ? apply(ScalarOp::clip, v, low, high)
+                               : v;
 }
 
 void reference_bwd_data(RefCtx& r) {
@@ -215,7 +224,13 @@ void grad_conv(GradCtx& c) {
   const Value x = c.input(0), w = c.input(1);
   const ConvAttrs a = attrs_of(c.attrs());
   Value dz = c.upstream();
-  if (c.attrs().string("activation") == "relu") dz = relu_grad(dz, c.output());
+  const Value y = c.output();
+  if (c.attrs().string("activation") == "relu") dz = relu_grad(dz, y);
+  if (c.attrs().string("activation") == "clip")
+    dz = mul(dz, cast(logical_and(greater(y, c.graph().constant(c.attrs().real("low"), y.dtype())),
+                                  less(y, c.graph().constant(c.attrs().real("high"), y.dtype()))),
+                      y.dtype()));
+  if (c.inputs() == 4 && c.wants(3)) c.to(3, dz);
   if (c.wants(0)) c.to(0, conv_bwd_data(dz, w, a, spatial_of(x.shape())));
   if (c.wants(1)) c.to(1, conv_bwd_weights(x, dz, a, spatial_of(w.shape())));
   if (c.inputs() < 3 || !c.wants(2)) return;
@@ -280,6 +295,11 @@ std::vector<Sample> conv_samples() {
   out.push_back({{first.x, first.w, {4}}, first.attrs});
   first.attrs.set("activation", std::string("relu"));
   out.push_back({{first.x, first.w, {4}}, first.attrs});
+  out.push_back({{first.x, first.w, {4}, first.y}, first.attrs});
+  first.attrs.set("activation", std::string("clip"));
+  first.attrs.set("low", -0.5);
+  first.attrs.set("high", 2.0);
+  out.push_back({{first.x, first.w, {4}, first.y}, first.attrs});
   return out;
 }
 
@@ -310,11 +330,15 @@ void define_conv(OpRegistry& ops) {
           "number of spatial axes.")
       .formula(
           "y[n, o, p] = activation(bias[o] + sum over c, t of x[n, c, p * stride - begin + t * "
-          "dilation] * w[o, c, t])")
+          "dilation] * w[o, c, t] [+ addend[n, o, p]])")
       .input("x", "floating [N, C, spatial…]")
       .input("w", "[O, C / groups, kernel…]")
       .optional_input("bias", "[O]")
-      .attr("activation", "none", "\"none\" or \"relu\"; set by the compiler")
+      .optional_input("addend", "shape of y; set by the compiler")
+      .attr("activation", "none",
+            "\"none\", \"relu\" or \"clip\" (to [low, high]); set by the compiler")
+      .attr("low", AttrValue(0.0), "lower bound of clip")
+      .attr("high", AttrValue(0.0), "upper bound of clip")
       .output("y", std::string("[N, O, out…] with ") + kSizeRule)
       .infer(infer_conv)
       .gradient(grad_conv)

@@ -8,6 +8,7 @@
 
 #include "trivium/engine/core/log.h"
 #include "trivium/engine/core/trace.h"
+#include "trivium/engine/run/kept.h"
 #include "trivium/engine/run/profile.h"
 
 namespace trivium::run {
@@ -50,7 +51,8 @@ std::unique_ptr<Context> make_context(const Plan& plan) {
       const void* p = nullptr;
       if (o.buffer >= 0) {
         const Place place = plan.buffers[o.buffer].place;
-        if (place == Place::input || place == Place::cell || place == Place::output)
+        if (place == Place::input || place == Place::cell || place == Place::output ||
+            place == Place::kept)
           c->patches.push_back({static_cast<int32_t>(c->pointers.size()), o.buffer, o.offset});
         else
           p = static_cast<char*>(c->bases[o.buffer]) + o.offset;
@@ -96,7 +98,7 @@ void check_count(const char* what, size_t wanted, size_t received) {
   if (wanted != received) user_error("run: {} {} expected, {} received", wanted, what, received);
 }
 
-void bind(const Plan& plan, const Bindings& b, std::vector<Array>& outputs, Context& c) {
+void check(const Plan& plan, const Bindings& b) {
   check_count("inputs", plan.inputs.size(), b.inputs.size());
   check_count("scalars", plan.scalars.size(), b.scalars.size());
   check_count("cells", plan.cells.size(), b.cells.size());
@@ -106,6 +108,10 @@ void bind(const Plan& plan, const Bindings& b, std::vector<Array>& outputs, Cont
   }
   for (size_t i = 0; i < b.cells.size(); ++i)
     check_slot("cell", i, plan.cells[i], b.cells[i]->shape(), b.cells[i]->dtype());
+}
+
+void bind(const Plan& plan, const Bindings& b, std::vector<Array>& outputs, void* kept,
+          Context& c) {
   for (size_t i = 0; i < b.scalars.size(); ++i)
     put_scalar(b.scalars[i], plan.scalars[i].dtype, &c.scalar_page[i]);
   outputs.resize(plan.outputs.size());
@@ -120,6 +126,7 @@ void bind(const Plan& plan, const Bindings& b, std::vector<Array>& outputs, Cont
     if (info.place == Place::input) c.bases[i] = b.inputs[info.slot].raw();
     if (info.place == Place::cell) c.bases[i] = b.cells[info.slot]->value().raw();
     if (info.place == Place::output) c.bases[i] = outputs[info.slot].raw();
+    if (info.place == Place::kept) c.bases[i] = static_cast<char*>(kept) + info.offset;
   }
   for (const Context::Patch& p : c.patches)
     c.pointers[p.pointer] = static_cast<char*>(c.bases[p.buffer]) + p.offset;
@@ -138,33 +145,44 @@ void run_step(const Plan& plan, size_t index, Context& c) {
   }
 }
 
-void run_steps_traced(const Plan& plan, Context& c) {
-  const trace::Span whole("run", "plan");
-  for (size_t i = 0; i < plan.steps.size(); ++i) {
+void run_steps_traced(const Plan& plan, size_t begin, size_t end, Context& c) {
+  for (size_t i = begin; i < end; ++i) {
     const auto start = trace::Clock::now();
     run_step(plan, i, c);
     trace::add("step", plan.traces[plan.steps[i].trace].kernel, start, trace::Clock::now());
   }
 }
 
-void run_steps(const Plan& plan, Context& c, Profile* profile) {
-  if (!profile && trace::on()) return run_steps_traced(plan, c);
+void run_steps(const Plan& plan, size_t begin, size_t end, Context& c, Profile* profile) {
+  if (!profile && trace::on()) return run_steps_traced(plan, begin, end, c);
   if (!profile) {
-    for (size_t i = 0; i < plan.steps.size(); ++i) run_step(plan, i, c);
+    for (size_t i = begin; i < end; ++i) run_step(plan, i, c);
     return;
   }
-  profile->begin_run(plan);
-  for (size_t i = 0; i < plan.steps.size(); ++i) {
+  for (size_t i = begin; i < end; ++i) {
     const auto start = Profile::Clock::now();
     run_step(plan, i, c);
     profile->step_done(plan, static_cast<int32_t>(i), start, Profile::Clock::now());
   }
-  profile->end_run();
+}
+
+/// The prologue when what it made last is out of date, then the other steps.
+void run_all(const Plan& plan, KeptLease& kept, Context& c, Profile* profile) {
+  const auto prologue = static_cast<size_t>(plan.prologue);
+  const trace::Span whole("run", "plan");
+  if (profile) profile->begin_run(plan);
+  if (!kept.fresh()) {
+    run_steps(plan, 0, prologue, c, profile);
+    kept.made();
+  }
+  run_steps(plan, prologue, plan.steps.size(), c, profile);
+  if (profile) profile->end_run();
 }
 
 }  // namespace
 
 struct Plan::Contexts {
+  KeptStore kept;
   std::mutex lock;  // guards `idle`
   std::vector<std::unique_ptr<Context>> idle;
 };
@@ -174,6 +192,9 @@ Plan::~Plan() = default;
 
 void execute(const Plan& plan, const Bindings& bindings, std::vector<Array>& outputs,
              Profile* profile) {
+  check(plan, bindings);
+  KeptLease kept;
+  if (plan.prologue) kept = plan.contexts->kept.lease(plan, bindings.cells);
   std::unique_ptr<Context> context;
   {
     std::lock_guard<std::mutex> hold(plan.contexts->lock);
@@ -191,8 +212,8 @@ void execute(const Plan& plan, const Bindings& bindings, std::vector<Array>& out
       plan.contexts->idle.push_back(std::move(context));
     }
   } giving_back{plan, context};
-  bind(plan, bindings, outputs, *context);
-  run_steps(plan, *context, profile);
+  bind(plan, bindings, outputs, kept.memory(), *context);
+  run_all(plan, kept, *context, profile);
   for (size_t i = 0; i < plan.cells.size(); ++i)
     if (plan.cell_written[i]) bindings.cells[i]->touched();
 }

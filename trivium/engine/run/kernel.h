@@ -55,6 +55,10 @@ struct KernelRequest {
   const Attrs* attrs = nullptr;
   std::vector<TensorDesc> in, out;
   int threads = 1;
+  /// Bit i: operand i is the same in many runs, so what is derived from it alone costs nothing.
+  uint32_t steady = 0;
+  /// Bit i: operand i comes as KernelEntry::pack leaves it.
+  uint32_t packed = 0;
 };
 
 struct Kernel {
@@ -62,6 +66,12 @@ struct Kernel {
   std::shared_ptr<const void> state;  // what `fn` needs: sizes, programs, library handles
   size_t scratch_bytes = 0;
   std::string name;  // for traces: "conv2d:nblock"
+};
+
+/// Brings one operand into the form that a kernel reads fastest, `bytes` long.
+struct Packing {
+  Kernel kernel;  // one operand in, one out
+  size_t bytes = 0;
 };
 
 /// One way to place the operands, with the predicted time of a run.
@@ -80,6 +90,9 @@ struct KernelEntry {
   std::function<Kernel(const KernelRequest&)> build;
   /// (input, output) pairs that may share memory when the input dies here.
   std::vector<std::pair<int, int>> in_place;
+  /// How operand `operand` is packed before a run that `build` is told of by KernelRequest::packed;
+  /// nullopt (or no function) where there is nothing to gain.
+  std::function<std::optional<Packing>(const KernelRequest&, int operand)> pack;
 };
 
 /// The kernels of one backend. Entries of an op are tried in order; the cheapest placement wins.

@@ -14,12 +14,13 @@
 namespace trivium::run {
 
 /// Where a buffer's memory comes from in a run.
-enum class Place : uint8_t { arena, input, scalar, constant, cell, output };
+/// kept: derived from Cells that the plan does not write, and made again when one has changed.
+enum class Place : uint8_t { arena, input, scalar, constant, cell, output, kept };
 
 struct BufferInfo {
   Place place = Place::arena;
   int32_t slot = 0;   // index among inputs, scalars, constants, cells or outputs
-  size_t offset = 0;  // arena: byte offset
+  size_t offset = 0;  // arena, kept: byte offset
   size_t bytes = 0;
   TensorDesc desc;
   int32_t first_step = 0, last_step = 0;  // lifetime, for the memory report and the verifier
@@ -55,6 +56,9 @@ struct Plan {
   std::vector<TensorDesc> inputs, scalars, cells, outputs;  // what binding expects (all plain)
   std::vector<char> cell_written;                           // per cell: the run changes it
   std::vector<int32_t> output_buffers;                      // per output: its buffer
+  int32_t prologue = 0;               // the first steps: they make what is kept between runs
+  std::vector<int32_t> kept_sources;  // cell slots that the prologue reads
+  size_t kept_bytes = 0;
   size_t arena_bytes = 0;
   size_t live_lower_bound = 0;  // most bytes alive at once: the arena can not be smaller
   uint64_t key = 0;

@@ -65,6 +65,7 @@ std::vector<Profile::Row> Profile::rows(By by) const {
   std::map<std::string, Row> sums;
   for (const auto& [plan, steps] : plans_)
     for (size_t i = 0; i < steps.size(); ++i) {
+      if (!steps[i].calls) continue;  // of a prologue that was not needed
       const Trace& t = plan->traces[plan->steps[i].trace];
       Row& row = sums[key_of(t, by, static_cast<int>(i))];
       row.total_us += steps[i].us;

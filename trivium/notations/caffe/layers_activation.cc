@@ -95,10 +95,7 @@ void clip(LayerCtx& ctx) {
   const proto::ClipParameter& p = ctx.param().clip_param();
   const Value x = ctx.bottom();
   const Value lo = ctx.graph().constant(p.min()), hi = ctx.graph().constant(p.max());
-  const auto wide = [&](Value bound) { return ops::broadcast_to(bound, x.shape()); };
-  // Written as choices, so that the gradient passes where x equals a bound.
-  const Value capped = ops::select(ops::greater(x, hi), wide(hi), x);
-  ctx.top(0, ops::select(ops::less(x, lo), wide(lo), capped));
+  ctx.top(0, ops::clip(x, lo, hi));  // the gradient passes where x equals a bound
 }
 
 void threshold(LayerCtx& ctx) {

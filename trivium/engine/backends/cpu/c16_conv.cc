@@ -160,16 +160,17 @@ void Conv::pack(const float* weights, float* packed) const {
   });
 }
 
-void Conv::run(const float* a, const float* b, const float* bias, float* out, void* scratch) const {
+void Conv::run(const float* a, const float* b, const float* bias, const float* addend, float* out,
+               void* scratch) const {
   char* const base = static_cast<char*>(scratch);
   if (layer_.pass == Pass::backward_weights)
     run_weights(a, b, out, base);
   else
-    run_activations(a, b, bias, out, base);
+    run_activations(a, b, bias, addend, out, base);
 }
 
-void Conv::run_activations(const float* a, const float* packed, const float* bias, float* out,
-                           char* scratch) const {
+void Conv::run_activations(const float* a, const float* packed, const float* bias,
+                           const float* addend, float* out, char* scratch) const {
   const auto slices = static_cast<int64_t>(slices_.size());
   const bool forward = layer_.pass == Pass::forward, plain = reads_plain_image(layer_);
   const int64_t lanes = layer_.lanes;
@@ -183,10 +184,10 @@ void Conv::run_activations(const float* a, const float* packed, const float* bia
     float* to = out + (forward ? y_at : x_at);
     s.whole->run(a + (forward ? x_at : y_at), packed + s.packed, bias ? bias + s.y : nullptr, to,
                  scratch + static_cast<size_t>(task) * piece_scratch_);
-    if (!layer_.relu) return;
+    if (!layer_.last.needed()) return;
     // A sweep of our own while the piece is in cache: the library's relu turns NaN into 0.
-    const int64_t count = ceil_div(s.ys, lanes) * lanes * y_plane_;
-    for (int64_t i = 0; i < count; ++i) to[i] = to[i] <= 0 ? 0 : to[i];
+    finish(layer_.last, to, addend ? addend + y_at : nullptr,
+           ceil_div(s.ys, lanes) * lanes * y_plane_);
   });
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "trivium/engine/backends/cpu/c16_weights.h"
+#include "trivium/engine/backends/cpu/finish.h"
 #include "trivium/engine/backends/cpu/onednn_blocked.h"
 
 namespace trivium::cpu::c16 {
@@ -16,7 +17,8 @@ struct ConvLayer {
   onednn::Pass pass;
   onednn::ConvSizes sizes;
   int lanes = 16;
-  bool bias = false, relu = false;
+  bool bias = false;
+  Finish last;  // forward: what is done to the results
 };
 
 /// Whether x stays plain.
@@ -34,9 +36,10 @@ class Conv {
   size_t packed_bytes() const { return static_cast<size_t>(packed_) * sizeof(float); }
   void pack(const float* weights, float* packed) const;
   size_t scratch_bytes() const;
-  /// forward: (x, packed, bias) → y; backward_data: (dy, packed) → dx; backward_weights: (x, dy) →
-  /// plain dw.
-  void run(const float* a, const float* b, const float* bias, float* out, void* scratch) const;
+  /// forward: (x, packed, bias, addend) → y; backward_data: (dy, packed) → dx; backward_weights:
+  /// (x, dy) → plain dw.
+  void run(const float* a, const float* b, const float* bias, const float* addend, float* out,
+           void* scratch) const;
 
  private:
   /// Channels [x, x + xs) and [y, y + ys) of a layer, and the weights between them.
@@ -49,8 +52,8 @@ class Conv {
   void cut();
   void add_slice(int64_t x, int64_t xs, int64_t y, int64_t ys, int64_t row, int64_t input);
   std::shared_ptr<const onednn::BlockedConv> piece(const Slice& s, int64_t images) const;
-  void run_activations(const float* a, const float* packed, const float* bias, float* out,
-                       char* scratch) const;
+  void run_activations(const float* a, const float* packed, const float* bias, const float* addend,
+                       float* out, char* scratch) const;
   void run_weights(const float* x, const float* dy, float* dw, char* scratch) const;
 
   ConvLayer layer_;

@@ -52,7 +52,7 @@ c16::ConvLayer layer_of(const KernelRequest& r, int lanes) {
   s.groups = int_or(*r.attrs, "groups", 1);
   layer.lanes = lanes;
   layer.bias = layer.pass == Pass::forward && r.in.size() > 2;
-  layer.relu = wants_relu(*r.attrs);
+  layer.last = finish_of(r);
   return layer;
 }
 
@@ -77,12 +77,13 @@ std::optional<Placement> place_conv(const KernelRequest& r, Format family, std::
   const bool weights = layer.pass == onednn::Pass::backward_weights;
   if (layer.pass == onednn::Pass::backward_data || !c16::reads_plain_image(layer)) p.in[0] = family;
   (weights ? p.in[1] : p.out[0]) = family;
+  if (layer.last.addend) p.in[3] = family;
   return p;
 }
 
 struct ChannelConv {
   c16::Conv conv;
-  bool packs, bias;
+  bool packs, bias, addend;
   size_t packed_bytes;
   void run(const KernelArgs& a) const {
     const float* b = input<float>(a, 1);
@@ -92,19 +93,39 @@ struct ChannelConv {
       b = reinterpret_cast<const float*>(scratch);
       scratch += packed_bytes;
     }
-    conv.run(input<float>(a, 0), b, bias ? input<float>(a, 2) : nullptr, output<float>(a), scratch);
+    conv.run(input<float>(a, 0), b, bias ? input<float>(a, 2) : nullptr,
+             addend ? input<float>(a, 3) : nullptr, output<float>(a), scratch);
   }
 };
 
+int lanes_of(const KernelRequest& r) {
+  return (r.op == "conv_bwd_weights" ? r.in[1] : r.op == "conv" ? r.out[0] : r.in[0]).format.lanes;
+}
+bool weights_packed(const KernelRequest& r) { return r.packed >> 1 & 1; }
+
 Kernel build_conv(const KernelRequest& r) {
-  const bool weights = r.op == "conv_bwd_weights";
-  const int lanes = (weights ? r.in[1] : r.op == "conv" ? r.out[0] : r.in[0]).format.lanes;
+  const bool packs = r.op != "conv_bwd_weights" && !weights_packed(r);
+  const int lanes = lanes_of(r);
   const c16::ConvLayer layer = layer_of(r, lanes);
   c16::Conv conv(layer);
-  const size_t packed = weights ? 0 : (conv.packed_bytes() + 63) / 64 * 64;
+  const size_t packed = packs ? (conv.packed_bytes() + 63) / 64 * 64 : 0;
   const size_t scratch = conv.scratch_bytes() + packed;
   return kernel_of(r.op + ":c" + std::to_string(lanes),
-                   ChannelConv{std::move(conv), !weights, layer.bias, packed}, scratch);
+                   ChannelConv{std::move(conv), packs, layer.bias, layer.last.addend, packed},
+                   scratch);
+}
+
+struct ConvWeights {
+  c16::Conv conv;
+  void run(const KernelArgs& a) const { conv.pack(input<float>(a, 0), output<float>(a)); }
+};
+
+std::optional<run::Packing> pack_conv(const KernelRequest& r, int operand) {
+  if (operand != 1 || r.op == "conv_bwd_weights") return std::nullopt;
+  c16::Conv conv(layer_of(r, lanes_of(r)));
+  const size_t bytes = conv.packed_bytes();
+  return run::Packing{
+      kernel_of("pack:c" + std::to_string(lanes_of(r)), ConvWeights{std::move(conv)}), bytes};
 }
 
 // ---- Winograd
@@ -120,7 +141,7 @@ std::optional<c16::Winograd> winograd_of(const KernelRequest& r) {
   c16::Winograd w;
   w.n = s.n, w.threads = std::max(1, r.threads);
   w.turned = layer.pass == onednn::Pass::backward_data;
-  w.relu = layer.relu;
+  w.last = layer.last;
   if (w.turned) {
     w.in = s.o, w.h = s.oh, w.w = s.ow, w.out = s.c, w.oh = s.h, w.ow = s.w;
     w.pad_top = 2 - s.pad_top, w.pad_left = 2 - s.pad_left;
@@ -146,23 +167,47 @@ std::optional<Placement> place_winograd(const KernelRequest& r, Format family,
   }
   // It has to be a tenth faster by its model before its rounding is worth it.
   Placement p = plain_placement(
-      r, shape->microseconds(machine().gflops_per_thread, machine().gbytes_per_second) / 0.9);
+      r, shape->microseconds(machine().gflops_per_thread, machine().gbytes_per_second,
+                             (r.steady >> 1 & 1) != 0) /
+             0.9);
   p.in[0] = p.out[0] = family;
+  if (shape->last.addend) p.in[3] = family;
   return p;
 }
 
 struct WinogradConv {
   c16::Winograd shape;
-  bool bias;
+  bool bias, packs;
   void run(const KernelArgs& a) const {
-    shape.run(input<float>(a, 0), input<float>(a, 1), bias ? input<float>(a, 2) : nullptr,
-              output<float>(a), a.scratch);
+    const float* u = input<float>(a, 1);
+    float* scratch = static_cast<float*>(a.scratch);
+    if (packs) {
+      shape.pack(u, scratch);
+      u = scratch;
+      scratch += shape.weight_floats();
+    }
+    shape.run(input<float>(a, 0), u, bias ? input<float>(a, 2) : nullptr,
+              shape.last.addend ? input<float>(a, 3) : nullptr, output<float>(a), scratch);
   }
 };
 
 Kernel build_winograd(const KernelRequest& r) {
-  const WinogradConv state{*winograd_of(r), r.op == "conv" && r.in.size() > 2};
-  return kernel_of(r.op + ":c16:winograd", state, state.shape.scratch_bytes());
+  const WinogradConv state{*winograd_of(r), r.op == "conv" && r.in.size() > 2, !weights_packed(r)};
+  const size_t weights = state.packs ? static_cast<size_t>(state.shape.weight_floats()) : 0;
+  return kernel_of(r.op + ":c16:winograd", state,
+                   state.shape.scratch_bytes() + weights * sizeof(float));
+}
+
+struct WinogradWeights {
+  c16::Winograd shape;
+  void run(const KernelArgs& a) const { shape.pack(input<float>(a, 0), output<float>(a)); }
+};
+
+std::optional<run::Packing> pack_winograd(const KernelRequest& r, int operand) {
+  if (operand != 1) return std::nullopt;
+  const WinogradWeights state{*winograd_of(r)};
+  return run::Packing{kernel_of("pack:winograd", state),
+                      static_cast<size_t>(state.shape.weight_floats()) * sizeof(float)};
 }
 
 // ---- batch normalisation
@@ -384,9 +429,10 @@ Kernel build_pool(const KernelRequest& r) {
 
 void register_c16(KernelTable& table) {
   for (const char* op : {"conv", "conv_bwd_data", "conv_bwd_weights"})
-    table.add({op, std::string(op) + ":c16", place_conv, build_conv, {}});
+    table.add({op, std::string(op) + ":c16", place_conv, build_conv, {}, pack_conv});
   for (const char* op : {"conv", "conv_bwd_data"})
-    table.add({op, std::string(op) + ":c16:winograd", place_winograd, build_winograd, {}});
+    table.add(
+        {op, std::string(op) + ":c16:winograd", place_winograd, build_winograd, {}, pack_winograd});
   table.add({"batch_norm", "batch_norm:c16", place_norm, build_norm, {{0, 0}}});
   table.add({"batch_norm_grad", "batch_norm_grad:c16", place_norm, build_norm_grad, {{0, 0}}});
   for (const char* op : {"sum", "mean", "sum_to"})

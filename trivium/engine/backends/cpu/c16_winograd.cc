@@ -133,13 +133,16 @@ void transform_in(const Winograd& s, const float* x, int64_t ib, int64_t first, 
 }
 
 /// y of `count` tiles for channel block ob.
-void transform_out(const Winograd& s, const float* m, const float* bias, int64_t ob, int64_t first,
-                   int64_t count, int64_t at, int64_t together, float* y) {
+void transform_out(const Winograd& s, const float* m, const float* bias, const float* addend,
+                   int64_t ob, int64_t first, int64_t count, int64_t at, int64_t together,
+                   float* y) {
   const D d;
   const int64_t point = s.out_blocks() * together * kLanes;
   HWY_ALIGN float shift[kLanes] = {};
   if (bias) std::copy_n(bias + ob * kLanes, std::min(kLanes, s.out - ob * kLanes), shift);
-  const V add = hn::Load(d, shift), zero = hn::Zero(d);
+  const V add = hn::Load(d, shift);
+  const V low = hn::Set(d, static_cast<float>(s.last.low)),
+          high = hn::Set(d, static_cast<float>(s.last.high));
   for (int64_t t = 0; t < count; ++t) {
     const Spot spot = spot_of(s, first + t);
     const float* from = m + (ob * together + at + t) * kLanes;
@@ -149,19 +152,22 @@ void transform_out(const Winograd& s, const float* m, const float* bias, int64_t
       for (int64_t r = 0; r < 6; ++r) line[r] = hn::LoadU(d, from + (r * 6 + c) * point);
       to_results(line[0], line[1], line[2], line[3], line[4], line[5], half + c, 6);
     }
-    float* plane = y + (spot.n * s.out_blocks() + ob) * s.oh * s.ow * kLanes;
+    const int64_t plane = (spot.n * s.out_blocks() + ob) * s.oh * s.ow * kLanes;
     const int64_t rows = std::min<int64_t>(4, s.oh - spot.top),
                   columns = std::min<int64_t>(4, s.ow - spot.left);
     for (int64_t r = 0; r < rows; ++r) {
       V all[4];
       const V* h = half + 6 * r;
       to_results(h[0], h[1], h[2], h[3], h[4], h[5], all, 1);
-      float* to = plane + ((spot.top + r) * s.ow + spot.left) * kLanes;
+      const int64_t line = plane + ((spot.top + r) * s.ow + spot.left) * kLanes;
       for (int64_t c = 0; c < columns; ++c) {
         V result = hn::Add(all[c], add);
-        // NaN is not below zero and stays.
-        if (s.relu) result = hn::IfThenElse(hn::Le(result, zero), zero, result);
-        hn::StoreU(result, d, to + c * kLanes);
+        if (addend) result = hn::Add(result, hn::LoadU(d, addend + line + c * kLanes));
+        if (s.last.limits) {  // NaN compares with nothing and stays
+          result = hn::IfThenElse(hn::Le(result, low), low, result);
+          result = hn::IfThenElse(hn::Ge(result, high), high, result);
+        }
+        hn::StoreU(result, d, y + line + c * kLanes);
       }
     }
   }
@@ -220,8 +226,8 @@ void multiply_point(const Winograd& s, int64_t p, int64_t from, int64_t to, int6
   }
 }
 
-void run_groups(const Winograd& s, const float* x, const float* u, const float* bias, float* y,
-                float* stages) {
+void run_groups(const Winograd& s, const float* x, const float* u, const float* bias,
+                const float* addend, float* y, float* stages) {
   const int64_t group = s.group(), groups = (s.tiles() + group - 1) / group;
   const int64_t own = s.stage_floats() / s.threads;
   std::atomic<int64_t> next{0};
@@ -235,13 +241,13 @@ void run_groups(const Winograd& s, const float* x, const float* u, const float* 
       for (int64_t p = 0; p < kPoints; ++p)
         multiply_point(s, p, 0, s.out_blocks(), count, group, v, u, m);
       for (int64_t ob = 0; ob < s.out_blocks(); ++ob)
-        transform_out(s, m, bias, ob, first, count, 0, group, y);
+        transform_out(s, m, bias, addend, ob, first, count, 0, group, y);
     }
   });
 }
 
-void run_stages(const Winograd& s, const float* x, const float* u, const float* bias, float* y,
-                float* stages) {
+void run_stages(const Winograd& s, const float* x, const float* u, const float* bias,
+                const float* addend, float* y, float* stages) {
   const int64_t tiles = s.tiles();
   float* v = stages;
   float* m = v + kPoints * s.in_blocks() * kLanes * tiles;
@@ -254,18 +260,21 @@ void run_stages(const Winograd& s, const float* x, const float* u, const float* 
     multiply_point(s, task / strips, from, std::min(from + kStrip, s.out_blocks()), tiles, tiles, v,
                    u, m);
   });
-  parallel_chunks(s.out_blocks(),
-                  [&](int64_t ob) { transform_out(s, m, bias, ob, 0, tiles, 0, tiles, y); });
+  parallel_chunks(s.out_blocks(), [&](int64_t ob) {
+    transform_out(s, m, bias, addend, ob, 0, tiles, 0, tiles, y);
+  });
 }
 
-void winograd(const Winograd& s, const float* x, const float* w, const float* bias, float* y,
-              float* scratch) {
-  float* u = scratch;
+void pack(const Winograd& s, const float* w, float* u) {
   parallel_chunks(s.out_blocks() * s.in_blocks(), [&](int64_t task) {
     transform_weights(s, w, task / s.in_blocks(), task % s.in_blocks(), u);
   });
-  float* stages = u + s.weight_floats();
-  s.shares_stages() ? run_stages(s, x, u, bias, y, stages) : run_groups(s, x, u, bias, y, stages);
+}
+
+void winograd(const Winograd& s, const float* x, const float* u, const float* bias,
+              const float* addend, float* y, float* stages) {
+  s.shares_stages() ? run_stages(s, x, u, bias, addend, y, stages)
+                    : run_groups(s, x, u, bias, addend, y, stages);
 }
 
 }  // namespace trivium::cpu::c16::HWY_NAMESPACE
@@ -274,6 +283,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace trivium::cpu::c16 {
 
+HWY_EXPORT(pack);
 HWY_EXPORT(winograd);
 
 bool winograd_available() { return nblock::vector_lanes(16) == 16; }
@@ -283,7 +293,8 @@ int64_t Winograd::group() const {
   return in_blocks() * out_blocks() >= 256 ? 48 : in_blocks() * out_blocks() >= 64 ? 36 : 24;
 }
 
-double Winograd::microseconds(double gflops_per_thread, double gbytes_per_second) const {
+double Winograd::microseconds(double gflops_per_thread, double gbytes_per_second,
+                              bool packed) const {
   const double peak = gflops_per_thread * 1e3 * threads;
   const double t = static_cast<double>(tiles()), ci = 16.0 * static_cast<double>(in_blocks()),
                co = 16.0 * static_cast<double>(out_blocks());
@@ -293,6 +304,8 @@ double Winograd::microseconds(double gflops_per_thread, double gbytes_per_second
   const double u_bytes = 4.0 * static_cast<double>(weight_floats());
   const double readings = shares_stages() ? 1 : t / static_cast<double>(group());
   constexpr double kSecondCache = 4e6, kThirdCache = 16e6, kMainMemory = 20e3;  // bytes, bytes/us
+  if (packed)  // U comes from main memory or the third cache
+    return products + transforms + u_bytes * std::max(1.0, readings / 4) / kMainMemory + 3;
   double traffic = u_bytes / (gbytes_per_second * 1e3);
   if (u_bytes > kThirdCache)
     traffic = u_bytes * (2 + readings) / kMainMemory;
@@ -302,12 +315,16 @@ double Winograd::microseconds(double gflops_per_thread, double gbytes_per_second
 }
 
 size_t Winograd::scratch_bytes() const {
-  return static_cast<size_t>(weight_floats() + stage_floats()) * sizeof(float);
+  return static_cast<size_t>(stage_floats()) * sizeof(float);
 }
 
-void Winograd::run(const float* x, const float* weights, const float* bias, float* y,
+void Winograd::pack(const float* weights, float* u) const {
+  HWY_DYNAMIC_DISPATCH(pack)(*this, weights, u);
+}
+
+void Winograd::run(const float* x, const float* u, const float* bias, const float* addend, float* y,
                    void* scratch) const {
-  HWY_DYNAMIC_DISPATCH(winograd)(*this, x, weights, bias, y, static_cast<float*>(scratch));
+  HWY_DYNAMIC_DISPATCH(winograd)(*this, x, u, bias, addend, y, static_cast<float*>(scratch));
 }
 
 }  // namespace trivium::cpu::c16

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "trivium/engine/backends/cpu/finish.h"
+
 namespace trivium::cpu::c16 {
 
 /// x [n][in/16][h][w][16] → y [n][out/16][oh][ow][16]; 3x3, stride 1. For the gradient of the data
@@ -12,14 +14,18 @@ namespace trivium::cpu::c16 {
 struct Winograd {
   int64_t n, in, h, w, out, oh, ow;
   int64_t pad_top, pad_left;
-  bool turned = false, relu = false;
+  bool turned = false;
+  Finish last;  // what is done to the results
   int threads = 1;
 
-  /// Modelled time on `threads` threads, from arithmetic and traffic.
-  double microseconds(double gflops_per_thread, double gbytes_per_second) const;
+  /// Modelled time on `threads` threads, from arithmetic and traffic; `packed`: without pack().
+  double microseconds(double gflops_per_thread, double gbytes_per_second, bool packed) const;
   size_t scratch_bytes() const;
-  /// bias may be null. Same bits for any number of threads.
-  void run(const float* x, const float* weights, const float* bias, float* y, void* scratch) const;
+  /// Transforms the weights to `weight_floats()` floats.
+  void pack(const float* weights, float* u) const;
+  /// u: of pack(); bias and addend may be null. Same bits for any number of threads.
+  void run(const float* x, const float* u, const float* bias, const float* addend, float* y,
+           void* scratch) const;
 
   int64_t tiles_down() const { return (oh + 3) / 4; }
   int64_t tiles_across() const { return (ow + 3) / 4; }

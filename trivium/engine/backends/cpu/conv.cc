@@ -1,6 +1,7 @@
 // conv, conv_bwd_data, conv_bwd_weights. Three ways: batch-blocked, direct or Winograd (training),
 // oneDNN with its own formats inside the kernel (small batches), unrolled columns (other ranks,
 // float64).
+#include "trivium/engine/backends/cpu/finish.h"
 #include "trivium/engine/backends/cpu/im2col.h"
 #include "trivium/engine/backends/cpu/nblock_conv.h"
 #include "trivium/engine/backends/cpu/nblock_winograd.h"
@@ -228,14 +229,14 @@ KernelEntry blocked_entry(const std::string& op, const char* name, Algorithm alg
 void register_conv(KernelTable& table) {
   for (const char* op : {"conv", "conv_bwd_data", "conv_bwd_weights"}) {
     const std::string name = op;
-    table.add(blocked_entry(name, ":nblock", Algorithm::direct));
-    table.add(blocked_entry(name, ":winograd", Algorithm::winograd));
-    table.add({name, name + ":onednn", place_library, build_library, {}});
-    table.add({name,
-               name + ":columns",
-               place_plain(columns_supported, flops_of, 0.4),
-               build_columns,
-               {}});
+    table.add(with_finish(blocked_entry(name, ":nblock", Algorithm::direct)));
+    table.add(with_finish(blocked_entry(name, ":winograd", Algorithm::winograd)));
+    table.add(with_finish({name, name + ":onednn", place_library, build_library, {}}));
+    table.add(with_finish({name,
+                           name + ":columns",
+                           place_plain(columns_supported, flops_of, 0.4),
+                           build_columns,
+                           {}}));
   }
 }
 

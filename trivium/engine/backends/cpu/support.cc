@@ -64,6 +64,7 @@ double real_or(const Attrs& attrs, const std::string& name, double fallback) {
 bool wants_relu(const Attrs& attrs) {
   if (!attrs.has("activation")) return false;
   const std::string& activation = attrs.string("activation");
+  if (activation == "clip") return false;  // see finish.h
   if (activation != "none" && activation != "relu" && !activation.empty())
     internal_error("activation \"{}\" has no cpu kernel", activation);
   return activation == "relu";

@@ -1,5 +1,5 @@
-// bias and relu after a matmul or convolution cost a pass over memory of their own; the kernel that
-// has just made the values applies them for nothing.
+// bias, relu and what else comes after a matmul or convolution cost a pass over memory of their
+// own; the kernel that has just made the values applies them for nothing.
 #include "trivium/engine/compile/passes/passes.h"
 
 namespace trivium::compile {
@@ -30,7 +30,7 @@ struct Fuser {
   Unit& unit;
   Rewriter rw;
   std::map<Edge, int> uses;
-  int biases = 0, relus = 0;
+  int biases = 0, addends = 0, relus = 0;
 
   explicit Fuser(Unit& u) : unit(u), rw(u), uses(count_uses(u)) {}
 
@@ -59,6 +59,62 @@ struct Fuser {
     return false;
   }
 
+  /// add(conv, other) of equal shapes → conv that adds its results to other's.
+  bool fuse_addend(int n) {
+    const Node& node = rw.from().node(n);
+    if (node.op->name() != "add") return false;
+    // The convolution recorded later has the other operand more likely at hand.
+    const int later = node.inputs[1].node > node.inputs[0].node ? 1 : 0;
+    for (const int side : {later, 1 - later}) {
+      const Edge made = node.inputs[side];
+      if (old_maker(made).op->name() == "constant" || uses[made] != 1) continue;
+      const Value y = rw.at(made), other = rw.at(node.inputs[1 - side]);
+      const Node conv = rw.to().node(y.node);
+      if (conv.op->name() != "conv" || conv.inputs.size() > 3 ||
+          conv.attrs->string("activation") != "none" || other.shape() != y.shape() ||
+          other.dtype() != y.dtype() || rw.from().meta({n, 0}).shape != y.shape())
+        continue;
+      rw.to().set_scope(rw.to().scope_name(conv.scope));
+      std::vector<Value> in;
+      for (const Edge& e : conv.inputs) in.push_back(rw.to().value(e));
+      if (in.size() == 2) in.push_back(rw.to().constant(0.0, y.dtype(), Shape{y.shape()[1]}));
+      in.push_back(other);
+      rw.map({n, 0}, rw.to().op(*conv.op, in, *conv.attrs));
+      ++addends;
+      return true;
+    }
+    return false;
+  }
+
+  /// clip(conv, constants) → conv that clips. Bounds around 0 only: channels past the end are zero
+  /// in blocked memory and must stay so.
+  bool fuse_clip(int n) {
+    const Node& node = rw.from().node(n);
+    if (node.op->name() != "clip" || uses[node.inputs[0]] != 1) return false;
+    double bounds[2];
+    for (int i = 0; i < 2; ++i) {
+      const Edge e = node.inputs[static_cast<size_t>(1 + i)];
+      if (old_maker(e).op->name() != "constant" || rw.from().meta(e).shape.count() != 1)
+        return false;
+      bounds[i] = rw.from().constants()[old_maker(e).literal].at(0);
+    }
+    const Value y = rw.at(node.inputs[0]);
+    const Node conv = rw.to().node(y.node);
+    if (conv.op->name() != "conv" || conv.attrs->string("activation") != "none" ||
+        !(bounds[0] <= 0 && bounds[1] >= 0) || rw.from().meta({n, 0}).shape != y.shape())
+      return false;
+    Attrs attrs = *conv.attrs;
+    attrs.set("activation", std::string("clip"));
+    attrs.set("low", bounds[0]);
+    attrs.set("high", bounds[1]);
+    std::vector<Value> in;
+    for (const Edge& e : conv.inputs) in.push_back(rw.to().value(e));
+    rw.to().set_scope(rw.to().scope_name(conv.scope));
+    rw.map({n, 0}, rw.to().op(*conv.op, in, attrs));
+    ++relus;
+    return true;
+  }
+
   bool fuse_relu(int n) {
     const Node& node = rw.from().node(n);
     if (node.op->name() != "relu" || uses[node.inputs[0]] != 1) return false;
@@ -82,12 +138,13 @@ void fuse_epilogues(Unit& unit) {
   Fuser f(unit);
   for (int n = 0; n < f.rw.from().size(); ++n) {
     if (!f.rw.needed(n) || f.rw.is_leaf(n)) continue;
-    if (!f.fuse_bias(n) && !f.fuse_relu(n)) f.rw.copy(n);
+    if (!f.fuse_bias(n) && !f.fuse_addend(n) && !f.fuse_clip(n) && !f.fuse_relu(n)) f.rw.copy(n);
   }
   f.rw.finish();
-  if (f.biases + f.relus)
+  if (f.biases + f.addends + f.relus)
     unit.note(
-        fmt::format("fuse: {} biases and {} relus joined the op before them", f.biases, f.relus));
+        fmt::format("fuse: {} biases and {} relus joined the op before them", f.biases, f.relus) +
+        (f.addends ? fmt::format(", and {} second addends", f.addends) : ""));
 }
 
 }  // namespace trivium::compile

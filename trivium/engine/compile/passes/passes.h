@@ -15,7 +15,11 @@ void simplify(Unit& unit);
 void eliminate_common_subexpressions(Unit& unit);
 /// Composites no kernel of the backend wants are written out in smaller ops.
 void decompose_composites(Unit& unit);
-/// bias and relu join the matmul or conv that makes their operand.
+/// Steady factors and offsets of channels (batch normalisation by running statistics) go into the
+/// weights and the bias of the convolution before them.
+void fold_affine(Unit& unit);
+/// bias, relu and, after a convolution, a second addend or clip with constant bounds join the op
+/// that makes their operand.
 void fuse_epilogues(Unit& unit);
 /// Chains of elementwise ops over one iteration space become elementwise_group nodes.
 void group_elementwise(Unit& unit);
