@@ -231,6 +231,7 @@ void bind_ops(nb::module_& m) {
     return default_graph()->create(type, inputs, attrs_in(attrs), name);
   });
   m.def("op_types", &op_types);
+  m.def("op_inputs", [](const std::string& type) { return op_spec(type).inputs; });
   m.def("constant_value", [](const Tensor& t) -> nb::object {
     const auto value = constant_value(*t.op(), t.index());
     return value ? numpy_of(Data(*value)) : nb::none();
@@ -293,9 +294,10 @@ void bind_ops(nb::module_& m) {
       nb::arg("x"), nb::arg("keep"), nb::arg("seed").none(), nb::arg("name"));
   m.def("loss",
         [](const std::string& kind, nb::object labels, nb::object logits, const std::string& name) {
-          const auto fn = kind == "softmax"  ? nn::softmax_cross_entropy_with_logits
-                          : kind == "sparse" ? nn::sparse_softmax_cross_entropy_with_logits
-                                             : nn::sigmoid_cross_entropy_with_logits;
+          const auto fn = kind == "softmax"      ? nn::softmax_cross_entropy_with_logits
+                          : kind == "softmax_v2" ? nn::softmax_cross_entropy_with_logits_v2
+                          : kind == "sparse"     ? nn::sparse_softmax_cross_entropy_with_logits
+                                                 : nn::sigmoid_cross_entropy_with_logits;
           return fn(input_of(labels), input_of(logits), name);
         });
   m.def(

@@ -16,7 +16,9 @@ import numpy as _np
 from trivium.tf import _core, errors
 from trivium.tf import array_ops as _array, init_ops as initializers, math_ops as _math
 from trivium.tf import random_ops as _random, session as _session, variables as _variables
-from trivium.tf import data, host as _host, layers, losses, nn, summary, train
+from trivium.tf import check_ops as _check, index_ops as _index, linalg_ops as _linalg, matrix_ops as _matrix
+from trivium.tf import raw_ops, sparse_ops as _sparse
+from trivium.tf import data, host as _host, layers, losses, metrics, nn, summary, train
 from trivium.tf import control_ops as _control, gradients as _gradients, rnn as _rnn
 from trivium.tf import graph_files as _graph_files, protos
 from trivium.tf._core import (
@@ -29,20 +31,35 @@ from trivium.tf._core import bool_ as bool
 _PUBLIC = {
     _array: """constant placeholder placeholder_with_default identity stop_gradient shape size rank reshape expand_dims
         squeeze transpose matrix_transpose concat stack unstack split slice strided_slice gather boolean_mask where
-        zeros ones zeros_like ones_like fill range linspace lin_space one_hot tile pad reverse broadcast_to eye
+        zeros ones zeros_like ones_like fill range linspace lin_space one_hot tile pad reverse broadcast_to
         sequence_mask no_op group newaxis""",
+    _index: """gather_nd batch_gather scatter_nd unique unique_with_counts setdiff1d dynamic_stitch dynamic_partition
+        invert_permutation reverse_sequence meshgrid shape_n guarantee_const segment_sum segment_mean segment_prod
+        segment_max segment_min unsorted_segment_sum unsorted_segment_prod unsorted_segment_max unsorted_segment_min
+        unsorted_segment_mean unsorted_segment_sqrt_n bincount space_to_batch_nd batch_to_space_nd space_to_batch
+        batch_to_space space_to_depth depth_to_space required_space_to_batch_paddings scatter_nd_add""",
+    _matrix: """diag diag_part matrix_diag matrix_diag_part matrix_set_diag matrix_band_part trace cross eye einsum""",
+    _linalg: "qr " + " ".join(_linalg.MISSING),
+    _check: """is_numeric_tensor assert_equal assert_less assert_less_equal assert_greater assert_greater_equal
+        assert_none_equal assert_positive assert_negative assert_non_negative assert_rank assert_rank_at_least
+        assert_type assert_scalar check_numerics verify_tensor_all_finite confusion_matrix""",
+    _sparse: """SparseTensor SparseTensorValue IndexedSlices IndexedSlicesValue sparse_placeholder sparse_to_dense
+        sparse_tensor_to_dense sparse_tensor_dense_matmul sparse_reduce_sum""",
     _math: " ".join(list(_math._UNARY) + list(_math._BINARY)) + """ logical_xor truediv divide div cast saturate_cast
         to_float to_double to_int32 to_int64 add_n accumulate_n reduce_sum reduce_mean reduce_prod reduce_max
         reduce_min reduce_all reduce_any reduce_logsumexp argmax argmin arg_max arg_min cumsum cumprod
-        unsorted_segment_sum matmul tensordot clip_by_value norm clip_by_norm global_norm clip_by_global_norm""",
-    _random: "random_normal truncated_normal random_uniform random_shuffle",
+        matmul tensordot clip_by_value norm clip_by_norm global_norm clip_by_global_norm
+        clip_by_average_norm""",
+    _random: """random_normal truncated_normal random_uniform random_shuffle multinomial random_crop random_gamma
+        random_poisson""",
     initializers: """zeros_initializer ones_initializer constant_initializer random_normal_initializer
         random_uniform_initializer truncated_normal_initializer variance_scaling_initializer
-        glorot_uniform_initializer glorot_normal_initializer""",
+        glorot_uniform_initializer glorot_normal_initializer orthogonal_initializer
+        uniform_unit_scaling_initializer""",
     _variables: """Variable AUTO_REUSE VariableScope variable_scope get_variable get_variable_scope make_template
         global_variables all_variables local_variables trainable_variables model_variables variables_initializer
         initialize_variables global_variables_initializer initialize_all_variables local_variables_initializer
-        is_variable_initialized assign assign_add assign_sub scatter_update scatter_add scatter_sub""",
+        is_variable_initialized assign assign_add assign_sub scatter_update scatter_add scatter_sub count_up_to""",
     _session: """Session InteractiveSession ConfigProto GPUOptions GraphOptions OptimizerOptions RunOptions RunMetadata
         get_default_session""",
     _control: "cond case while_loop map_fn foldl foldr scan Assert",
@@ -83,10 +100,24 @@ def _pick(*names, **renamed):
     return members
 
 
-math = _namespace("math", **{n: globals()[n] for n in _PUBLIC[_math].split()})
+math = _namespace("math", **{n: globals()[n] for n in _PUBLIC[_math].split()}, **_pick(
+    "segment_sum", "segment_mean", "segment_prod", "segment_max", "segment_min", "unsorted_segment_sum",
+    "unsorted_segment_prod", "unsorted_segment_max", "unsorted_segment_min", "unsorted_segment_mean",
+    "unsorted_segment_sqrt_n", "bincount", "confusion_matrix", "invert_permutation"), **{n: getattr(nn, n) for n in (
+        "l2_normalize", "softmax", "log_softmax", "softplus", "softsign", "top_k", "in_top_k", "zero_fraction")})
 random = _namespace("random", **_pick("set_random_seed", normal="random_normal", uniform="random_uniform",
-                                      truncated_normal="truncated_normal", shuffle="random_shuffle"))
-linalg = _namespace("linalg", **_pick("matmul", "norm", "eye", "tensordot"))
+                                      truncated_normal="truncated_normal", shuffle="random_shuffle", multinomial="multinomial",
+                                      gamma="random_gamma", poisson="random_poisson"), categorical=_random.categorical)
+linalg = _namespace("linalg", **_pick(
+    "matmul", "norm", "eye", "tensordot", "einsum", "trace", "cross", "qr", "svd", "cholesky", "expm", "logdet",
+    "cholesky_solve", diag="matrix_diag", diag_part="matrix_diag_part", set_diag="matrix_set_diag",
+    band_part="matrix_band_part", transpose="matrix_transpose", inv="matrix_inverse", det="matrix_determinant",
+    solve="matrix_solve", eigh="self_adjoint_eig", tensor_diag="diag", tensor_diag_part="diag_part"),
+    l2_normalize=nn.l2_normalize)
+debugging = _namespace("debugging", **_pick(*_PUBLIC[_check].split(), "is_nan", "is_inf", "is_finite"))
+sparse = _namespace("sparse", **_pick("SparseTensor", placeholder="sparse_placeholder",
+                                      to_dense="sparse_tensor_to_dense", matmul="sparse_tensor_dense_matmul",
+                                      reduce_sum="sparse_reduce_sum"))
 dtypes = _namespace("dtypes", **_pick("as_dtype", "cast", "DType", "float32", "float64", "int32", "int64"))
 
 

@@ -387,6 +387,8 @@ def tensor(value, dtype=None, name=None):
         t = value._as_tensor()
     elif _holds_tensor(value):
         t = pack(value, wanted or None, name or "packed")
+    elif value is None:
+        raise ValueError("None values not supported.")
     else:
         return _tf.constant(value, wanted, name or "Const")
     if wanted and t._dtype != wanted:

@@ -160,7 +160,7 @@ def strided_slice(input_, begin, end, strides=None, begin_mask=0, end_mask=0, el
     return out("StridedSlice", [("input", input_), ("begin", _sizes(begin)), ("end", _sizes(end)),
                                 ("strides", _sizes(strides))],
                {"begin_mask": begin_mask, "end_mask": end_mask, "ellipsis_mask": ellipsis_mask,
-                "new_axis_mask": new_axis_mask, "shrink_axis_mask": shrink_axis_mask}, name, "strided_slice")
+                "new_axis_mask": new_axis_mask, "shrink_axis_mask": shrink_axis_mask}, name)
 
 
 newaxis = None
@@ -196,28 +196,54 @@ def _getitem(self, key):
             masks["end"] |= (not _core.is_tensor(k) and k == -1) << i
             masks["shrink_axis"] |= 1 << i
     with _core.graph_of(self):
-        return strided_slice(self, begin, end, strides, **{n + "_mask": m for n, m in masks.items()})
+        return strided_slice(self, begin, end, strides, name="strided_slice",
+                             **{n + "_mask": m for n, m in masks.items()})
 
 
 Tensor.__getitem__ = _getitem
 Variable.__getitem__ = lambda self, key: _getitem(self.value(), key)
 
 
-def gather(params, indices, validate_indices=None, name=None, axis=0):
-    """params[.., indices, ..] along axis."""
-    return out("GatherV2", [("params", params), ("indices", indices), ("axis", axis, "int32")], None, name)
+def gather(params, indices, validate_indices=None, name=None, axis=None, batch_dims=0):
+    """params[.., indices, ..] along axis; the first batch_dims axes of both go together."""
+    axis = batch_dims if axis is None else axis
+    return out("GatherV2", [("params", params), ("indices", indices), ("axis", axis, "int32")],
+               {"batch_dims": int(batch_dims)} if batch_dims else None, name)
 
 
 def boolean_mask(tensor, mask, name="boolean_mask", axis=None):
-    raise NotImplementedError("tf.boolean_mask: the shape of its result depends on values")
+    """The elements (or rows) of a tensor where mask holds."""
+    from trivium.tf import math_ops
+    with _core.name_scope(name, "boolean_mask"):
+        x, mask = _core.tensor(tensor, None, "tensor"), _core.tensor(mask, None, "mask")
+        if mask.shape.ndims is None:
+            raise ValueError("Number of mask dimensions must be specified, even if some dimensions are None.  E.g. "
+                             "shape=[None] is ok, but shape=None is not.")
+        if mask.shape.ndims == 0:
+            raise ValueError("mask cannot be scalar.")
+        first = 0 if axis is None else int(axis) % len(x.shape)
+        last = first + mask.shape.ndims
+        x.shape[first:last].assert_is_compatible_with(mask.shape)
+        sizes = shape(x)
+        leading = math_ops.reduce_prod(sizes[first:last], [0])
+        flat = reshape(x, concat([sizes[:first], [leading], sizes[last:]], 0))
+        flat.set_shape(x.shape[:first].concatenate([None]).concatenate(x.shape[last:]))
+        places = squeeze(where(reshape(mask, [-1])), axis=[1])
+        return gather(flat, places, axis=first)
 
 
 def where(condition, x=None, y=None, name=None):
-    """x where condition holds, else y (equal shapes)."""
+    """x where condition holds, else y (equal shapes); without them the places [n, rank] where it holds."""
     if x is None and y is None:
-        raise NotImplementedError("tf.where(condition) without x and y: the shape of its result depends on values")
+        return out("Where", [("input", condition)], None, name)
+    if x is None or y is None:
+        raise ValueError("x and y must both be non-None or both be None.")
     x = tensor(x, tensor(y).dtype if _core.is_tensor(y) and not _core.is_tensor(x) else None)
     y = tensor(y, x.dtype if not _core.is_tensor(y) else None)
+    condition = tensor(condition, None, "condition")
+    if condition.shape.ndims and x.shape.ndims == 0:
+        raise ValueError("tf.where: condition of shape %s chooses between scalars; x and y must have its shape"
+                         % condition.shape)
     return out("Select", [("condition", condition), ("t", x), ("e", y)], None, name)
 
 
@@ -301,12 +327,6 @@ def reverse(tensor, axis, name=None):
 
 def broadcast_to(input, shape, name=None):
     return out("BroadcastTo", [("input", input), ("shape", _sizes(shape))], None, name)
-
-
-def eye(num_rows, num_columns=None, batch_shape=None, dtype=_core.float32, name=None):
-    if batch_shape is not None:
-        raise NotImplementedError("tf.eye with batch_shape")
-    return _tf.constant(np.eye(num_rows, num_columns, dtype=_core.as_dtype(dtype).as_numpy_dtype), "", name or "eye")
 
 
 def sequence_mask(lengths, maxlen=None, dtype=_core.bool_, name=None):

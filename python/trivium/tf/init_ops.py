@@ -110,6 +110,53 @@ class VarianceScaling(Initializer):
                                            seed=self.seed)
 
 
+class Identity(Initializer):
+    """gain times the identity matrix."""
+
+    def __init__(self, gain=1.0, dtype=_core.float32):
+        self.gain, self.dtype = gain, _core.as_dtype(dtype)
+
+    def __call__(self, shape, dtype=None, partition_info=None):
+        dims = _core.TensorShape(shape).as_list()
+        if len(dims) != 2:
+            raise ValueError("Identity matrix initializer can only be used for 2D matrices.")
+        kind = _core.as_dtype(dtype or self.dtype).as_numpy_dtype
+        return array_ops.constant((np.eye(dims[0], dims[1]) * self.gain).astype(kind))
+
+
+class UniformUnitScaling(Initializer):
+    """Uniform in ±sqrt(3 / number of inputs) · factor: the scale of inputs is kept."""
+
+    def __init__(self, factor=1.0, seed=None, dtype=_core.float32):
+        self.factor, self.seed, self.dtype = factor, seed, _core.as_dtype(dtype)
+
+    def __call__(self, shape, dtype=None, partition_info=None):
+        dims = _core.TensorShape(shape).as_list()
+        inputs = max(float(np.prod(dims[:-1])) if dims else 1.0, 1.0)
+        limit = math.sqrt(3 / inputs) * self.factor
+        return random_ops.random_uniform(dims, -limit, limit, dtype or self.dtype, seed=self.seed)
+
+
+class Orthogonal(Initializer):
+    """gain times a matrix with orthonormal rows or columns: the Q of normal numbers, signs by the diagonal of R."""
+
+    def __init__(self, gain=1.0, seed=None, dtype=_core.float32):
+        self.gain, self.seed, self.dtype = gain, seed, _core.as_dtype(dtype)
+
+    def __call__(self, shape, dtype=None, partition_info=None):
+        dims = [int(d) for d in _core.TensorShape(shape).as_list()]
+        if len(dims) < 2:
+            raise ValueError("The tensor to initialize must be at least two-dimensional")
+        rows, columns = int(np.prod(dims[:-1])), dims[-1]
+        tall = [max(rows, columns), min(rows, columns)]
+        from trivium.tf import linalg_ops, matrix_ops
+        q, r = linalg_ops.qr(random_ops.random_normal(tall, dtype=dtype or self.dtype, seed=self.seed))
+        q = q * math_ops.sign(matrix_ops.matrix_diag_part(r))
+        if rows < columns:
+            q = array_ops.transpose(q)
+        return array_ops.reshape(q, dims) * self.gain
+
+
 def glorot_uniform_initializer(seed=None, dtype=_core.float32):
     return VarianceScaling(1.0, "fan_avg", "uniform", seed, dtype)
 
@@ -140,3 +187,5 @@ truncated_normal_initializer, variance_scaling_initializer = TruncatedNormal, Va
 zeros, ones, constant = Zeros, Ones, Constant
 random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
 variance_scaling, glorot_uniform, glorot_normal = VarianceScaling, glorot_uniform_initializer, glorot_normal_initializer
+identity, orthogonal, uniform_unit_scaling = Identity, Orthogonal, UniformUnitScaling
+orthogonal_initializer, uniform_unit_scaling_initializer = Orthogonal, UniformUnitScaling

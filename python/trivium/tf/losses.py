@@ -10,6 +10,15 @@ class Reduction:
     SUM_OVER_BATCH_SIZE = "weighted_sum_over_batch_size"
     SUM_OVER_NONZERO_WEIGHTS = SUM_BY_NONZERO_WEIGHTS = "weighted_sum_by_nonzero_weights"
 
+    @classmethod
+    def all(cls):
+        return (cls.NONE, cls.SUM, cls.MEAN, cls.SUM_OVER_BATCH_SIZE, cls.SUM_BY_NONZERO_WEIGHTS)
+
+    @classmethod
+    def validate(cls, key):
+        if key not in cls.all():
+            raise ValueError("Invalid Reduction Key %s." % key)
+
 
 def compute_weighted_loss(losses, weights=1.0, scope=None, loss_collection=GraphKeys.LOSSES,
                           reduction=Reduction.SUM_BY_NONZERO_WEIGHTS):
@@ -21,18 +30,20 @@ def compute_weighted_loss(losses, weights=1.0, scope=None, loss_collection=Graph
         if reduction == Reduction.NONE:
             result = weighted
         else:
-            total = math_ops.reduce_sum(weighted)
             ones = array_ops.ones_like(losses)
-            if reduction == Reduction.MEAN:
-                result = math_ops.div_no_nan(total, math_ops.reduce_sum(ones * weights))
-            elif reduction == Reduction.SUM_OVER_BATCH_SIZE:
-                result = math_ops.div_no_nan(total, math_ops.reduce_sum(ones))
-            elif reduction == Reduction.SUM_BY_NONZERO_WEIGHTS:
-                present = math_ops.cast(math_ops.not_equal(weights, array_ops.zeros_like(weights)), losses.dtype)
-                result = math_ops.div_no_nan(total, math_ops.reduce_sum(ones * present))
+            if reduction == Reduction.SUM:
+                result = math_ops.reduce_sum(weighted, name="value")
             else:
-                result = total
-        result = array_ops.identity(result, "value")
+                total = math_ops.reduce_sum(weighted)
+                if reduction == Reduction.MEAN:
+                    count = math_ops.reduce_sum(ones * weights)
+                elif reduction == Reduction.SUM_OVER_BATCH_SIZE:
+                    count = math_ops.reduce_sum(ones)
+                else:
+                    Reduction.validate(reduction)
+                    present = math_ops.cast(math_ops.not_equal(weights, array_ops.zeros_like(weights)), losses.dtype)
+                    count = math_ops.reduce_sum(ones * present)
+                result = math_ops.div_no_nan(total, count, name="value")
         if loss_collection:
             _core.add_to_collection(loss_collection, result)
         return result
@@ -42,7 +53,7 @@ def _pairs(labels, predictions):
     predictions = tensor(predictions)
     labels = math_ops.cast(labels, predictions.dtype) if _core.is_tensor(labels) else tensor(labels, predictions.dtype)
     if not predictions.shape.is_compatible_with(labels.shape):
-        raise ValueError("Shapes %s and %s are incompatible" % (predictions.shape, labels.shape))
+        raise ValueError("Shapes %s and %s are incompatible" % (labels.shape, predictions.shape))
     return labels, predictions
 
 
@@ -86,12 +97,29 @@ def huber_loss(labels, predictions, weights=1.0, delta=1.0, scope=None, loss_col
                                      reduction)
 
 
+def cosine_distance(labels, predictions, axis=None, weights=1.0, scope=None, loss_collection=GraphKeys.LOSSES,
+                    reduction=Reduction.SUM_BY_NONZERO_WEIGHTS, dim=None):
+    """1 - the sum of products over an axis; both sides are expected to be normalised."""
+    axis = dim if axis is None else axis
+    if axis is None:
+        raise ValueError("You must specify 'axis'.")
+    with _core.name_scope(scope, "cosine_distance_loss") as scope:
+        y, p = _pairs(labels, predictions)
+        losses = 1 - math_ops.reduce_sum(math_ops.multiply(p, y), axis, keepdims=True)
+        return compute_weighted_loss(losses, weights, scope, loss_collection, reduction)
+
+
+def mean_pairwise_squared_error(labels, predictions, weights=1.0, scope=None, loss_collection=GraphKeys.LOSSES):
+    raise NotImplementedError("tf.losses.mean_pairwise_squared_error")
+
+
 def softmax_cross_entropy(onehot_labels, logits, weights=1.0, label_smoothing=0, scope=None,
                           loss_collection=GraphKeys.LOSSES, reduction=Reduction.SUM_BY_NONZERO_WEIGHTS):
     with _core.name_scope(scope, "softmax_cross_entropy_loss") as scope:
         y, x = _pairs(onehot_labels, logits)
         if label_smoothing > 0:
             y = y * (1.0 - label_smoothing) + label_smoothing / x.shape[1].value
+        y = array_ops.stop_gradient(y, name="labels_stop_gradient")
         losses = nn.softmax_cross_entropy_with_logits_v2(labels=y, logits=x, name="xentropy")
         return compute_weighted_loss(losses, weights, scope, loss_collection, reduction)
 

@@ -222,11 +222,6 @@ def cumprod(x, axis=0, exclusive=False, reverse=False, name=None):
     return out("Cumprod", [("x", x), ("axis", axis)], {"exclusive": exclusive, "reverse": reverse}, name)
 
 
-def unsorted_segment_sum(data, segment_ids, num_segments, name=None):
-    return out("UnsortedSegmentSum", [("data", data), ("segment_ids", segment_ids),
-                                      ("num_segments", num_segments)], None, name)
-
-
 # ---- products
 
 def matmul(a, b, transpose_a=False, transpose_b=False, adjoint_a=False, adjoint_b=False, a_is_sparse=False,
@@ -251,7 +246,7 @@ def matmul(a, b, transpose_a=False, transpose_b=False, adjoint_a=False, adjoint_
 def tensordot(a, b, axes, name=None):
     """Sums products over the given axes of a and b."""
     from trivium.tf import array_ops
-    with _core.name_scope(name, "Tensordot"):
+    with _core.name_scope(name, "Tensordot") as scope:
         a, b = tensor(a), tensor(b)
         ra, rb = len(a.shape), len(b.shape)
         if isinstance(axes, int):
@@ -266,7 +261,9 @@ def tensordot(a, b, axes, name=None):
         y = array_ops.reshape(array_ops.transpose(b, right + free_b), array_ops.stack([inner, -1]))
         sizes = [sa[i] for i in free_a] + [sb[i] for i in free_b]
         result = matmul(x, y)
-        return array_ops.reshape(result, array_ops.stack(sizes) if sizes else np.zeros(0, np.int32))
+        if len(free_a) == 1 and len(free_b) == 1:
+            return result
+        return array_ops.reshape(result, array_ops.stack(sizes) if sizes else np.zeros(0, np.int32), name=scope)
 
 
 # ---- clipping
@@ -325,6 +322,16 @@ def clip_by_global_norm(t_list, clip_norm, use_norm=None, name=None):
         return [None if t is None else tensor(t) * scale for t in t_list], use_norm
 
 
+def clip_by_average_norm(t, clip_norm, name=None):
+    """t times clip_norm over the larger of clip_norm and the norm divided by the number of elements."""
+    from trivium.tf import array_ops
+    with _core.name_scope(name, "clip_by_average_norm"):
+        t = tensor(t, name="t")
+        count = cast(array_ops.size(t), t.dtype)
+        length = sqrt(reduce_sum(t * t))  # noqa: F821
+        return (t * clip_norm) * minimum(count / length, 1.0 / clip_norm)  # noqa: F821
+
+
 # ---- operators
 
 def _operator(type_, fallback):
@@ -363,7 +370,7 @@ def _install(cls):
         setattr(cls, "__r%s__" % name, right)
     left, right = _same_graph(truediv)
     cls.__truediv__, cls.__rtruediv__ = left, right
-    left, right = _same_graph(matmul)
+    left, right = _same_graph(lambda x, y: matmul(x, y, name="matmul"))
     cls.__matmul__, cls.__rmatmul__ = left, right
     for name, type_ in (("lt", "Less"), ("le", "LessEqual"), ("gt", "Greater"), ("ge", "GreaterEqual")):
         setattr(cls, "__%s__" % name, _operator(type_, type_)[0])

@@ -51,12 +51,142 @@ def bias_add(value, bias, data_format=None, name=None):
     return out("BiasAdd", [("value", value), ("bias", bias)], {"data_format": data_format or "NHWC"}, name)
 
 
+def _padding(padding):
+    """Attributes of a padding: a name, or [[before, after], …] for every axis."""
+    if isinstance(padding, (list, tuple)):
+        return {"padding": "EXPLICIT", "explicit_paddings": [int(p) for pair in padding for p in pair]}
+    return {"padding": padding}
+
+
+def _window(strides, padding, data_format, dilations=None):
+    attrs = {"strides": [int(s) for s in strides], "data_format": data_format, **_padding(padding)}
+    if dilations is not None:
+        attrs["dilations"] = [int(d) for d in dilations]
+    return attrs
+
+
 def conv2d(input, filter=None, strides=None, padding=None, use_cudnn_on_gpu=True, data_format="NHWC",
            dilations=(1, 1, 1, 1), name=None, filters=None):
     """input [N, H, W, C] (or NCHW), filter [h, w, in, out]; strides in the order of data_format."""
     return out("Conv2D", [("input", input), ("filter", filters if filter is None else filter)],
-               {"strides": [int(s) for s in strides], "padding": padding, "data_format": data_format,
-                "dilations": [int(d) for d in dilations]}, name)
+               _window(strides, padding, data_format, dilations), name)
+
+
+def conv3d(input, filter=None, strides=None, padding=None, data_format="NDHWC", dilations=(1, 1, 1, 1, 1), name=None,
+           filters=None):
+    """input [N, D, H, W, C], filter [d, h, w, in, out]."""
+    return out("Conv3D", [("input", input), ("filter", filters if filter is None else filter)],
+               _window(strides, padding, data_format, dilations), name)
+
+
+def conv1d(value=None, filters=None, stride=None, padding=None, use_cudnn_on_gpu=None, data_format=None, name=None,
+           input=None, dilations=None):
+    """value [N, W, C] (or NCW), filters [w, in, out]: a convolution over images of one row."""
+    value = input if value is None else value
+    first = data_format in ("NCW", "NCHW")
+    step = int(np.ravel(stride)[-1 if np.size(stride) == 1 else (2 if first else 1)])
+    dilation = 1 if dilations is None else int(np.ravel(dilations)[-1])
+    axis, layout = (2, "NCHW") if first else (1, "NHWC")
+    with _core.name_scope(name, "conv1d") as scope:
+        rows = array_ops.expand_dims(value, axis)
+        kernel = array_ops.expand_dims(filters, 0)
+        window = [1, 1, 1, step] if first else [1, 1, step, 1]
+        rates = [1, 1, 1, dilation] if first else [1, 1, dilation, 1]
+        result = conv2d(rows, kernel, window, padding, data_format=layout, dilations=rates)
+        return array_ops.squeeze(result, [axis])
+
+
+def _spatial(x, data_format):
+    rank = len(x.shape) - 2
+    first = data_format is not None and data_format.startswith("NC")
+    layout = {1: ("NWC", "NCW"), 2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}.get(rank)
+    if layout is None:
+        raise ValueError("1, 2 or 3 spatial axes expected, the input has shape %s" % x.shape)
+    return rank, layout[first], (lambda v: [1, 1] + v if first else [1] + v + [1])
+
+
+def convolution(input, filter=None, padding=None, strides=None, dilation_rate=None, name=None, data_format=None,
+                filters=None, dilations=None):
+    """A convolution over 1, 2 or 3 spatial axes; strides and rates one number an axis."""
+    with _core.name_scope(name, "convolution") as scope:
+        x = tensor(input, name="input")
+        rank, layout, wide = _spatial(x, data_format)
+        steps = [1] * rank if strides is None else [int(s) for s in strides]
+        rate = dilation_rate if dilation_rate is not None else dilations
+        rates = [1] * rank if rate is None else [int(d) for d in rate]
+        if max(steps) > 1 and max(rates) > 1:
+            raise ValueError("strides > 1 not supported in conjunction with dilation_rate > 1")
+        kernel = tensor(filters if filter is None else filter, name="filter")
+        if rank == 1:
+            return conv1d(x, kernel, steps[0], padding, data_format=layout, dilations=rates, name=scope)
+        fn = conv2d if rank == 2 else conv3d
+        return fn(x, kernel, wide(steps), padding, data_format=layout, dilations=wide(rates), name=scope)
+
+
+def pool(input, window_shape, pooling_type, padding, dilation_rate=None, strides=None, name=None, data_format=None,
+         dilations=None):
+    """MAX or AVG pooling over 1, 2 or 3 spatial axes."""
+    if any(d != 1 for d in (dilation_rate or dilations or [1])):
+        raise NotImplementedError("tf.nn.pool: dilation_rate")
+    with _core.name_scope(name, "pool"):
+        x = tensor(input)
+        rank, layout, wide = _spatial(x, data_format)
+        steps = [1] * rank if strides is None else [int(s) for s in strides]
+        sizes = [int(w) for w in window_shape]
+        if rank == 1:
+            axis = 2 if layout == "NCW" else 1
+            whole = _POOLS[2][pooling_type](array_ops.expand_dims(x, axis), wide([1] + sizes), wide([1] + steps),
+                                            padding, "NCHW" if layout == "NCW" else "NHWC")
+            return array_ops.squeeze(whole, [axis])
+        return _POOLS[rank][pooling_type](x, wide(sizes), wide(steps), padding, layout)
+
+
+def conv2d_backprop_input(input_sizes, filter=None, out_backprop=None, strides=None, padding=None,
+                          use_cudnn_on_gpu=True, data_format="NHWC", dilations=(1, 1, 1, 1), name=None, filters=None):
+    return out("Conv2DBackpropInput", [("input_sizes", array_ops._sizes(input_sizes)),
+                                       ("filter", filters if filter is None else filter),
+                                       ("out_backprop", out_backprop)],
+               _window(strides, padding, data_format, dilations), name)
+
+
+def conv2d_backprop_filter(input, filter_sizes, out_backprop, strides=None, padding=None, use_cudnn_on_gpu=True,
+                           data_format="NHWC", dilations=(1, 1, 1, 1), name=None):
+    return out("Conv2DBackpropFilter", [("input", input), ("filter_sizes", array_ops._sizes(filter_sizes)),
+                                        ("out_backprop", out_backprop)],
+               _window(strides, padding, data_format, dilations), name)
+
+
+def depthwise_conv2d_native_backprop_input(input_sizes, filter, out_backprop, strides, padding, data_format="NHWC",
+                                           dilations=(1, 1, 1, 1), name=None):
+    return out("DepthwiseConv2dNativeBackpropInput", [("input_sizes", array_ops._sizes(input_sizes)),
+                                                      ("filter", filter), ("out_backprop", out_backprop)],
+               _window(strides, padding, data_format, dilations), name)
+
+
+def depthwise_conv2d_native_backprop_filter(input, filter_sizes, out_backprop, strides, padding, data_format="NHWC",
+                                            dilations=(1, 1, 1, 1), name=None):
+    return out("DepthwiseConv2dNativeBackpropFilter", [("input", input),
+                                                       ("filter_sizes", array_ops._sizes(filter_sizes)),
+                                                       ("out_backprop", out_backprop)],
+               _window(strides, padding, data_format, dilations), name)
+
+
+depthwise_conv2d_backprop_input = depthwise_conv2d_native_backprop_input
+depthwise_conv2d_backprop_filter = depthwise_conv2d_native_backprop_filter
+
+
+def depthwise_conv2d_native(input, filter, strides, padding, data_format="NHWC", dilations=(1, 1, 1, 1), name=None):
+    return out("DepthwiseConv2dNative", [("input", input), ("filter", filter)],
+               _window(strides, padding, data_format, dilations), name)
+
+
+def max_pool_with_argmax(input, ksize, strides, padding, data_format="NHWC", Targmax=_core.int64, name=None,
+                         output_dtype=None, include_batch_in_index=False):
+    """The maxima, and for each its place in the flat [H, W, C] image."""
+    return tuple(op("MaxPoolWithArgmax", [("input", input)],
+                    {"ksize": [int(k) for k in ksize], "strides": [int(s) for s in strides], "padding": padding,
+                     "Targmax": _core.as_dtype(output_dtype or Targmax),
+                     "include_batch_in_index": bool(include_batch_in_index)}, name).outputs)
 
 
 def conv2d_transpose(value, filter, output_shape, strides, padding="SAME", data_format="NHWC", name=None):
@@ -77,17 +207,17 @@ def depthwise_conv2d(input, filter, strides, padding, rate=None, name=None, data
 
 def separable_conv2d(input, depthwise_filter, pointwise_filter, strides, padding, rate=None, name=None,
                      data_format=None):
-    with _core.name_scope(name, "separable_conv2d"):
+    with _core.name_scope(name, "separable_conv2d") as scope:
         inner = depthwise_conv2d(input, depthwise_filter, strides, padding, rate, data_format=data_format)
-        return conv2d(inner, pointwise_filter, [1, 1, 1, 1], "VALID", data_format=data_format or "NHWC")
+        return conv2d(inner, pointwise_filter, [1, 1, 1, 1], "VALID", data_format=data_format or "NHWC", name=scope)
 
 
 def atrous_conv2d(value, filters, rate, padding, name=None):
     return conv2d(value, filters, [1, 1, 1, 1], padding, dilations=[1, rate, rate, 1], name=name)
 
 
-def _pool(type_):
-    def function(value=None, ksize=None, strides=None, padding=None, data_format="NHWC", name=None, input=None):
+def _pool(type_, layout="NHWC"):
+    def function(value=None, ksize=None, strides=None, padding=None, data_format=layout, name=None, input=None):
         return out(type_, [("value", input if value is None else value)],
                    {"ksize": [int(k) for k in ksize], "strides": [int(s) for s in strides], "padding": padding,
                     "data_format": data_format}, name)
@@ -95,6 +225,8 @@ def _pool(type_):
 
 
 max_pool, avg_pool = _pool("MaxPool"), _pool("AvgPool")
+max_pool3d, avg_pool3d = _pool("MaxPool3D", "NDHWC"), _pool("AvgPool3D", "NDHWC")
+_POOLS = {2: {"MAX": max_pool, "AVG": avg_pool}, 3: {"MAX": max_pool3d, "AVG": avg_pool3d}}
 
 
 def dropout(x, keep_prob=None, noise_shape=None, seed=None, name=None, rate=None):
@@ -130,14 +262,24 @@ def _named_only(labels, logits, sentinel, what):
 def softmax_cross_entropy_with_logits(_sentinel=None, labels=None, logits=None, dim=-1, name=None, axis=None):
     """-sum(labels * log_softmax(logits)); no gradient goes to the labels."""
     _named_only(labels, logits, _sentinel, "softmax_cross_entropy_with_logits")
-    if (dim if axis is None else axis) != -1:
-        raise NotImplementedError("tf.nn.softmax_cross_entropy_with_logits: dim other than -1")
-    return _tf.loss("softmax", inp(labels), inp(logits), name or "")
+    return _soft_loss("softmax", labels, logits, dim if axis is None else axis, name)
+
+
+def _soft_loss(kind, labels, logits, axis, name):
+    """The loss along the last axis; another one is moved there first."""
+    logits = tensor(logits)
+    labels = math_ops.cast(labels, logits.dtype) if _core.is_tensor(labels) else labels
+    axis = -1 if axis is None else axis
+    rank = logits.shape.ndims
+    if axis != -1 and axis != (rank or 0) - 1:
+        order = [i for i in range(rank) if i != axis % rank] + [axis % rank]
+        labels, logits = array_ops.transpose(labels, order), array_ops.transpose(logits, order)
+    return _tf.loss(kind, inp(labels), inp(logits), name or "")
 
 
 def softmax_cross_entropy_with_logits_v2(_sentinel=None, labels=None, logits=None, axis=None, name=None, dim=None):
     _named_only(labels, logits, _sentinel, "softmax_cross_entropy_with_logits_v2")
-    return _tf.loss("softmax", inp(labels), inp(logits), name or "softmax_cross_entropy_with_logits")
+    return _soft_loss("softmax_v2", labels, logits, dim if axis is None else axis, name)
 
 
 def sparse_softmax_cross_entropy_with_logits(_sentinel=None, labels=None, logits=None, name=None):
@@ -205,14 +347,114 @@ def local_response_normalization(input, depth_radius=5, bias=1, alpha=1, beta=0.
 lrn = local_response_normalization
 
 
+def _clipped(rows, ids, max_norm):
+    if max_norm is None:
+        return rows
+    axes = list(range(len(tensor(ids).shape), len(rows.shape)))
+    return math_ops.clip_by_norm(rows, max_norm, axes)
+
+
 def embedding_lookup(params, ids, partition_strategy="mod", name=None, validate_indices=True, max_norm=None):
-    if isinstance(params, (list, tuple)):
-        if len(params) != 1:
-            raise NotImplementedError("tf.nn.embedding_lookup of several shards")
-        params = params[0]
-    if max_norm is not None:
-        raise NotImplementedError("tf.nn.embedding_lookup: max_norm")
-    return array_ops.gather(params, ids, name=name or "embedding_lookup")
+    """Rows of params by id; several shards hold row i in shard i mod n ("mod") or in blocks ("div")."""
+    shards = list(params) if isinstance(params, (list, tuple)) else [params]
+    if not shards:
+        raise ValueError("Need at least one param")
+    if len(shards) == 1:
+        with _core.name_scope(name, "embedding_lookup") as scope:
+            rows = array_ops.gather(shards[0], ids, name=scope)
+            return array_ops.identity(_clipped(rows, ids, max_norm))
+    if partition_strategy not in ("mod", "div"):
+        raise ValueError("Unrecognized partition strategy: " + partition_strategy)
+    from trivium.tf import index_ops
+    with _core.name_scope(name, "embedding_lookup"):
+        ids = tensor(ids, name="ids")
+        flat, n = array_ops.reshape(ids, [-1]), len(shards)
+        if partition_strategy == "mod":
+            shard, place = math_ops.floormod(flat, n), math_ops.floordiv(flat, n)
+        else:
+            total = sum(tensor(p).shape[0].value for p in shards)
+            each, extra = total // n, total % n
+            shard = math_ops.maximum(math_ops.floordiv(flat, each + 1), math_ops.floordiv(flat - extra, each))
+            long = math_ops.floormod(flat, each + 1)
+            place = array_ops.where(shard < extra, long, math_ops.floormod(flat - extra, each))
+        shard = math_ops.cast(shard, "int32")
+        places = index_ops.dynamic_partition(place, shard, n)
+        where_from = index_ops.dynamic_partition(array_ops.range(array_ops.size(flat)), shard, n)
+        rows = [array_ops.gather(p, i) for p, i in zip(shards, places)]
+        joined = index_ops.dynamic_stitch(where_from, rows)
+        inner = array_ops.shape(tensor(shards[0]))[1:]
+        result = array_ops.reshape(joined, array_ops.concat([array_ops.shape(ids), inner], 0))
+        result.set_shape(ids.shape.concatenate(tensor(shards[0]).shape[1:]))
+        return _clipped(result, ids, max_norm)
+
+
+def weighted_cross_entropy_with_logits(labels=None, logits=None, pos_weight=None, name=None, targets=None):
+    """Sigmoid cross entropy whose positive part is multiplied by pos_weight."""
+    labels = targets if labels is None else labels
+    with _core.name_scope(name, "logistic_loss") as scope:
+        x, z = tensor(logits, name="logits"), tensor(labels, name="labels")
+        if not x.shape.is_compatible_with(z.shape):
+            raise ValueError("logits and targets must have the same shape, received %s and %s" % (x.shape, z.shape))
+        weight = 1 + (pos_weight - 1) * z
+        tail = math_ops.log1p(math_ops.exp(-math_ops.abs(x))) + relu(-x)  # noqa: F821
+        return math_ops.add((1 - z) * x, weight * tail, name=scope)
+
+
+def log_poisson_loss(targets, log_input, compute_full_loss=False, name=None):
+    """exp(c) - targets * c, with Stirling's approximation of the constant part when asked for."""
+    with _core.name_scope(name, "log_poisson_loss"):
+        c, z = tensor(log_input, name="log_input"), tensor(targets, name="targets")
+        result = math_ops.exp(c) - c * z
+        if compute_full_loss:
+            stirling = z * math_ops.log(z) - z + 0.5 * math_ops.log(2.0 * np.pi * z)
+            small = math_ops.logical_and(z >= 0.0, z <= 1.0)
+            result += array_ops.where(small, array_ops.zeros_like(z), stirling)
+        return result
+
+
+def sufficient_statistics(x, axes, shift=None, keep_dims=None, name=None, keepdims=None):
+    """Count, sum, sum of squares and shift, from which normalize_moments makes mean and variance."""
+    with _core.name_scope(name, "sufficient_stats"):
+        x = tensor(x)
+        axes = [a % len(x.shape) for a in axes]
+        count = array_ops.constant(np.float32(np.prod([x.shape[a].value for a in axes])), x.dtype, name="count")
+        moved = x if shift is None else x - shift
+        squares = math_ops.square(x) if shift is None else math_ops.squared_difference(x, shift)
+        keep = bool(keepdims or keep_dims)
+        return (count, math_ops.reduce_sum(moved, axes, keepdims=keep, name="mean_ss"),
+                math_ops.reduce_sum(squares, axes, keepdims=keep, name="var_ss"), shift)
+
+
+def normalize_moments(counts, mean_ss, variance_ss, shift, name=None):
+    with _core.name_scope(name, "normalize"):
+        divisor = math_ops.reciprocal(counts, name="divisor")
+        moved = math_ops.multiply(mean_ss, divisor, name="mean")
+        mean = moved if shift is None else math_ops.add(moved, shift, name="mean")
+        return mean, math_ops.subtract(math_ops.multiply(variance_ss, divisor), math_ops.square(moved), name="variance")
+
+
+def weighted_moments(x, axes, frequency_weights, name=None, keep_dims=None, keepdims=None):
+    keep = bool(keepdims or keep_dims)
+    with _core.name_scope(name, "weighted_moments"):
+        x = tensor(x, name="x")
+        weights = math_ops.cast(frequency_weights, x.dtype)
+        whole = weights + array_ops.zeros_like(x)
+        total = math_ops.reduce_sum(whole, axes, keepdims=True)
+        mean = math_ops.reduce_sum(weights * x, axes, keepdims=True) / total
+        spread = math_ops.reduce_sum(weights * math_ops.squared_difference(x, mean), axes, keepdims=True) / total
+        if keep:
+            return mean, spread
+        return array_ops.squeeze(mean, axes), array_ops.squeeze(spread, axes)
+
+
+def batch_norm_with_global_normalization(t=None, m=None, v=None, beta=None, gamma=None, variance_epsilon=None,
+                                         scale_after_normalization=None, name=None):
+    return batch_normalization(t, m, v, beta, gamma if scale_after_normalization else None, variance_epsilon, name)
+
+
+def relu_layer(x, weights, biases, name=None):
+    with _core.name_scope(name, "relu_layer") as scope:
+        return relu(bias_add(math_ops.matmul(x, weights), biases), name=scope)  # noqa: F821
 
 
 def top_k(input, k=1, sorted=True, name=None):
@@ -220,7 +462,9 @@ def top_k(input, k=1, sorted=True, name=None):
 
 
 def in_top_k(predictions, targets, k, name=None):
-    return out("InTopK", [("predictions", predictions), ("targets", targets)], {"k": int(k)}, name)
+    """Whether each target is among the k largest predictions of its row."""
+    with _core.name_scope(name, "in_top_k"):
+        return out("InTopKV2", [("predictions", predictions), ("targets", targets), ("k", k, "int32")])
 
 
 def zero_fraction(value, name=None):
@@ -234,6 +478,7 @@ def xw_plus_b(x, weights, biases, name=None):
         return bias_add(math_ops.matmul(x, weights), biases, name=scope)
 
 
+_SAMPLED = ("nce_loss", "sampled_softmax_loss", "log_uniform_candidate_sampler", "compute_accidental_hits")
 _RECURRENT = ("static_rnn", "static_bidirectional_rnn", "dynamic_rnn")
 
 
@@ -243,4 +488,7 @@ def __getattr__(name):
     if name in _RECURRENT or name == "rnn_cell":
         from trivium.tf import rnn
         return rnn if name == "rnn_cell" else getattr(rnn, name)
+    if name in _SAMPLED:
+        from trivium.tf import nn_sampling
+        return getattr(nn_sampling, name)
     raise _core.Absent("tf.nn.%s is not in this version" % name)

@@ -25,3 +25,35 @@ def random_uniform(shape, minval=0, maxval=None, dtype=_core.float32, seed=None,
 
 def random_shuffle(value, seed=None, name=None):
     return _tf.random_shuffle(_core.inp(value), seed, name or "")
+
+
+def multinomial(logits, num_samples, seed=None, name=None, output_dtype=None):
+    """num_samples classes a row of unnormalised log probabilities."""
+    first, second = _tf.default_graph().op_seeds(seed)
+    with _core.name_scope(name, "multinomial"):
+        return _core.out("Multinomial", [("logits", logits), ("num_samples", num_samples, "int32")],
+                         {"seed": first, "seed2": second,
+                          "output_dtype": _core.as_dtype("int64" if output_dtype is None else output_dtype)})
+
+
+def categorical(logits, num_samples, dtype=None, seed=None, name=None):
+    with _core.name_scope(name, "categorical"):
+        return multinomial(logits, num_samples, seed, None, dtype)
+
+
+def random_crop(value, size, seed=None, name=None):
+    """A part of the given size, at a place drawn with equal probability."""
+    from trivium.tf import array_ops
+    with _core.name_scope(name, "random_crop"):
+        value, size = _core.tensor(value, name="value"), _core.tensor(size, "int32", "size")
+        limit = array_ops.shape(value) - size + 1
+        offset = random_uniform(array_ops.shape(size), 0, 2 ** 31 - 1, _core.int32, seed) % limit
+        return array_ops.slice(value, offset, size)
+
+
+def random_gamma(*args, **kwargs):
+    raise NotImplementedError("tf.random_gamma: there are uniform, normal, truncated, integer and multinomial draws")
+
+
+def random_poisson(*args, **kwargs):
+    raise NotImplementedError("tf.random_poisson: there are uniform, normal, truncated, integer and multinomial draws")

@@ -171,6 +171,29 @@ def cosine_decay(learning_rate, global_step, decay_steps, alpha=0.0, name=None):
         return tensor(learning_rate) * ((1 - alpha) * cosine + alpha)
 
 
+def cosine_decay_restarts(learning_rate, global_step, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0, name=None):
+    """cosine_decay over periods that grow by t_mul, each starting m_mul times lower."""
+    with _core.name_scope(name, "SGDRDecay"):
+        p = _step(global_step, "cosine decay restarts") / float(first_decay_steps)
+        if t_mul == 1.0:
+            period = math_ops.floor(p)
+            p = p - period
+        else:
+            period = math_ops.floor(math_ops.log(1.0 - p * (1.0 - t_mul)) / math.log(t_mul))
+            power = math_ops.pow(tensor(float(t_mul)), period)
+            p = (p - (1.0 - power) / (1.0 - t_mul)) / power
+        top = math_ops.pow(tensor(float(m_mul)), period)
+        return tensor(learning_rate) * ((1 - alpha) * 0.5 * top * (1.0 + math_ops.cos(math.pi * p)) + alpha)
+
+
+def linear_cosine_decay(learning_rate, global_step, decay_steps, num_periods=0.5, alpha=0.0, beta=0.001, name=None):
+    with _core.name_scope(name, "LinearCosineDecay"):
+        step = math_ops.minimum(_step(global_step, "linear cosine decay"), float(decay_steps))
+        linear = (float(decay_steps) - step) / float(decay_steps)
+        cosine = 0.5 * (1.0 + math_ops.cos(2.0 * num_periods * math.pi * step / float(decay_steps)))
+        return tensor(learning_rate) * ((alpha + linear) * cosine + beta)
+
+
 def piecewise_constant(x, boundaries, values, name=None):
     """values[i] for the first boundary that x does not pass, else the last."""
     if len(boundaries) != len(values) - 1:

@@ -82,6 +82,24 @@ def _assign(type_):
 assign, assign_add, assign_sub = _assign("Assign"), _assign("AssignAdd"), _assign("AssignSub")
 
 
+def _count_up_to(self, limit):
+    """Adds one and gives the number before it; OutOfRangeError at the limit."""
+    with _core.name_scope(None, "CountUpTo") as scope:
+        before = _core.out("CountUpTo", [("ref", self.read_value())], {"limit": int(limit)}, scope)
+        with _core.control_dependencies([before]):
+            one = np.array(1, self.dtype.as_numpy_dtype)
+            step = self.assign(_core.out("Minimum", [("x", before + one), ("y", np.array(limit, one.dtype))]))
+        with _core.control_dependencies([step]):
+            return _core.out("Identity", [("input", before)])
+
+
+_Variable.count_up_to = _count_up_to
+
+
+def count_up_to(ref, limit, name=None):
+    return ref.count_up_to(limit)
+
+
 def _scatter(type_):
     def function(ref, indices, updates, use_locking=None, name=None):
         ref = ref._ref if isinstance(ref, _Variable) else ref

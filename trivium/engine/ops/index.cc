@@ -37,7 +37,8 @@ void for_each_row(const AxisView& x, const RefTensor& index, const char* op, Bod
     for (int64_t k = 0; k < count; ++k) {
       const double at = index.data[k];
       if (!(at >= 0 && at < static_cast<double>(x.size)))
-        user_error("{}: index {} received, 0 to {} expected", op, at, x.size - 1);
+        user_error("{}: index {} at position {} of {}, 0 to {} expected", op, at, k, count,
+                   x.size - 1);
       body((o * x.size + static_cast<int64_t>(at)) * x.inner, (o * count + k) * x.inner);
     }
 }

@@ -28,14 +28,29 @@ Tensor part_of(const Tensor& shape, const Tensor& from, const Input& count) {
   return build.in(count, "size");
 }
 
+/// The first `count` sizes of a shape vector.
+Tensor leading(const Tensor& shape, const Tensor& count) {
+  Build part("Slice", "Slice");
+  part.in(shape).in(std::vector<int>{0}, "begin");
+  {
+    const NameScope inside(part.scope());
+    part.in(Build("Pack", "size").in(count).attr("axis", int64_t{0}));
+  }
+  return part;
+}
+
+/// [-1, size].
+Tensor minus_one_and(const Tensor& size) {
+  Build concat("ConcatV2", "concat");
+  return concat.in(std::vector<int>{-1}, "values_0").in(size).in(0, "axis");
+}
+
 /// [.., n] → [product, n], under the names TensorFlow gives the steps.
 Tensor flatten_outer(const Tensor& x) {
   const Tensor rank = rank_of(x), shape = shape_of(x);
   const Tensor last = binary("Sub", rank, 1);
   const Tensor size = part_of(shape, last, std::vector<int>{1});
-  Build concat("ConcatV2", "concat");
-  const Tensor sizes = concat.in(std::vector<int>{-1}, "values_0").in(size).in(0, "axis");
-  const Tensor flat = reshape(x, sizes);
+  const Tensor flat = reshape(x, minus_one_and(size));
   if (x.shape().known_rank()) flat.set_shape(PartialShape{-1, x.shape()[-1]});
   return flat;
 }
@@ -115,27 +130,39 @@ Tensor dropout(const Input& x, const Input& keep_prob, Seed seed, const std::str
   return out;
 }
 
-Tensor softmax_cross_entropy_with_logits(const Input& labels, const Input& logits,
-                                         const std::string& name) {
-  const NameScope scope(or_else(name, "softmax_cross_entropy_with_logits_sg"));
-  const Tensor x = logits.tensor("logits");
-  const Tensor held = Build("StopGradient", "labels_stop_gradient").in(labels, "labels", x.dtype());
-  const Tensor y = cast(held, x.dtype());
+namespace {
+
+/// The loss of logits x against labels y, in the scope that is open; `scope` is its text.
+Tensor soft_loss(const Tensor& x, const Tensor& labels, const std::string& scope) {
+  const Tensor y = cast(labels, x.dtype());
   const Tensor rank = rank_of(x), shape = shape_of(x);
   const Tensor flat_x = flatten_outer(x), flat_y = flatten_outer(y);
-  const Tensor loss = Build("SoftmaxCrossEntropyWithLogits", scope.text()).in(flat_x).in(flat_y);
+  const Tensor loss = Build("SoftmaxCrossEntropyWithLogits", scope).in(flat_x).in(flat_y);
   const Tensor outer = Build("Sub", "Sub").in(rank).in(1, "y");
-  Build part("Slice", "Slice");
-  part.in(shape).in(std::vector<int>{0}, "begin");
-  {
-    const NameScope inside(part.scope());
-    part.in(Build("Pack", "size").in(outer).attr("axis", int64_t{0}));
-  }
-  const Tensor out = reshape(loss, Tensor(part));
+  const Tensor out = reshape(loss, leading(shape, outer));
   if (x.shape().known_rank())
     out.set_shape(
         PartialShape(std::vector<int64_t>(x.shape().dims().begin(), x.shape().dims().end() - 1)));
   return out;
+}
+
+}  // namespace
+
+Tensor softmax_cross_entropy_with_logits(const Input& labels, const Input& logits,
+                                         const std::string& name) {
+  const NameScope scope(or_else(name, "softmax_cross_entropy_with_logits_sg"));
+  const Tensor x = logits.tensor("logits");
+  const Tensor held = Build("StopGradient", "labels_stop_gradient")
+                          .in(labels, "labels", labels.is_tensor() ? DataType::invalid : x.dtype());
+  return soft_loss(x, held, scope.text());
+}
+
+Tensor softmax_cross_entropy_with_logits_v2(const Input& labels, const Input& logits,
+                                            const std::string& name) {
+  const NameScope scope(or_else(name, "softmax_cross_entropy_with_logits"));
+  const Tensor x = logits.tensor("logits");
+  return soft_loss(x, labels.tensor("labels", labels.is_tensor() ? DataType::invalid : x.dtype()),
+                   scope.text());
 }
 
 Tensor sparse_softmax_cross_entropy_with_logits(const Input& labels, const Input& logits,

@@ -27,6 +27,7 @@ const SpecTable& table() {
     define_backprop_ops(*t);
     define_more_ops(*t);
     define_host_ops(*t);
+    define_linalg_ops(*t);
     return t;
   }();
   return *specs;

@@ -129,6 +129,7 @@ void define_block_ops(SpecTable& table);
 void define_backprop_ops(SpecTable& table);
 void define_more_ops(SpecTable& table);
 void define_host_ops(SpecTable& table);
+void define_linalg_ops(SpecTable& table);
 
 /// The value of a tensor when the graph alone determines it (constants, shapes, arithmetic on
 /// them).

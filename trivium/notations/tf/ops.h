@@ -102,6 +102,9 @@ Tensor dropout(const Input& x, const Input& keep_prob, Seed seed = {},
 /// -sum(labels * log_softmax(logits)) over the last axis; labels are constants to the gradient.
 Tensor softmax_cross_entropy_with_logits(const Input& labels, const Input& logits,
                                          const std::string& name = "");
+/// The same, but the labels have a gradient too: -log_softmax(logits).
+Tensor softmax_cross_entropy_with_logits_v2(const Input& labels, const Input& logits,
+                                            const std::string& name = "");
 /// labels: int32 or int64 classes.
 Tensor sparse_softmax_cross_entropy_with_logits(const Input& labels, const Input& logits,
                                                 const std::string& name = "");

@@ -54,6 +54,38 @@ std::vector<Data> run_host(const Operation& op, const std::vector<Data>& inputs,
   return op.spec().host ? op.spec().host(op, inputs) : op.spec().session_host(op, inputs, session);
 }
 
+/// What TensorFlow says where the engine says this.
+std::string in_its_words(const std::string& text) {
+  const size_t colon = text.find(": ");
+  const char* rest = text.c_str() + (colon == std::string::npos ? 0 : colon + 2);
+  long index = 0, at = 0, count = 0, last = 0;
+  double label = 0;
+  if (text.find("an integer is divided by 0") != std::string::npos)
+    return "Integer division by zero";
+  if (std::sscanf(rest, "index %ld at position %ld of %ld, 0 to %ld expected", &index, &at, &count,
+                  &last) == 4)
+    return fmt::format("indices[{}] = {} is not in [0, {})", at, index, last + 1);
+  if (std::sscanf(rest, "label %lf at position %ld of %ld, a class from 0 to %ld expected", &label,
+                  &at, &count, &last) == 4)
+    return fmt::format(
+        "Received a label value of {:g} which is outside the valid range of [0, {}). (place {} of "
+        "{})",
+        label, last + 1, at, count);
+  return text;
+}
+
+/// A step's error as TensorFlow's: the layer the engine names is the node.
+[[noreturn]] void rethrow(const UserError& error) {
+  const std::string text = error.what();
+  const std::string mark = ", in layer \"";
+  const size_t at = text.rfind(mark);
+  if (at == std::string::npos) throw OpError(Code::invalid_argument, in_its_words(text));
+  const std::string node = text.substr(at + mark.size(), text.size() - at - mark.size() - 1);
+  throw OpError(Code::invalid_argument,
+                fmt::format("{}\n\t [[{{{{node {}}}}}]]", in_its_words(text.substr(0, at)), node),
+                node);
+}
+
 }  // namespace
 
 /// What a set of fetches needs, whatever the shapes.
@@ -317,7 +349,11 @@ std::unique_ptr<Session::Executable> Session::translate(const Program& program,
   e->host_ops = t.host_ops();
   e->begins = t.commit();
   e->writes = t.writes();
-  e->prepared = compile::prepare(t.graph(), {}, fetched, true);
+  try {
+    e->prepared = compile::prepare(t.graph(), {}, fetched, true);
+  } catch (const UserError& error) {
+    rethrow(error);
+  }
   for (int input : e->prepared.inputs) e->leaves.push_back(t.leaves()[input]);
   e->draws = t.draws();
   for (const Feed& f : feeds) e->feeds.emplace_back(f.value.shape(), f.value.type());
@@ -359,36 +395,6 @@ Array drawn(const Translator::Draw& draw) {
       break;
   }
   return out;
-}
-
-/// What TensorFlow says where the engine says this.
-std::string in_its_words(const std::string& text) {
-  const size_t colon = text.find(": ");
-  const char* rest = text.c_str() + (colon == std::string::npos ? 0 : colon + 2);
-  long index = 0, at = 0, count = 0, last = 0;
-  double label = 0;
-  if (std::sscanf(rest, "index %ld at position %ld of %ld, 0 to %ld expected", &index, &at, &count,
-                  &last) == 4)
-    return fmt::format("indices[{}] = {} is not in [0, {})", at, index, last + 1);
-  if (std::sscanf(rest, "label %lf at position %ld of %ld, a class from 0 to %ld expected", &label,
-                  &at, &count, &last) == 4)
-    return fmt::format(
-        "Received a label value of {:g} which is outside the valid range of [0, {}). (place {} of "
-        "{})",
-        label, last + 1, at, count);
-  return text;
-}
-
-/// A step's error as TensorFlow's: the layer the engine names is the node.
-[[noreturn]] void rethrow(const UserError& error) {
-  const std::string text = error.what();
-  const std::string mark = ", in layer \"";
-  const size_t at = text.rfind(mark);
-  if (at == std::string::npos) throw OpError(Code::invalid_argument, in_its_words(text));
-  const std::string node = text.substr(at + mark.size(), text.size() - at - mark.size() - 1);
-  throw OpError(Code::invalid_argument,
-                fmt::format("{}\n\t [[{{{{node {}}}}}]]", in_its_words(text.substr(0, at)), node),
-                node);
 }
 
 }  // namespace

@@ -246,13 +246,32 @@ void infer_matmul(Infer& c, const char* a_name, const char* b_name, bool batched
   c.output(PartialShape(dims), c.dtype(0));
 }
 
+Value transposed(Value x) {
+  ops::Ints perm(x.shape().rank());
+  for (size_t i = 0; i < perm.size(); ++i) perm[i] = static_cast<int64_t>(i);
+  std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
+  return ops::permute(x, perm);
+}
+
+/// Exact sums of products, an axis wider on the way.
+Value integer_matmul(Value a, Value b, bool ta, bool tb) {
+  a = ta ? transposed(a) : a;
+  b = tb ? transposed(b) : b;
+  ops::Ints left = a.shape().vec(), right = b.shape().vec();
+  left.push_back(1);
+  right.insert(right.end() - 2, 1);
+  const Value products = ops::reshape(a, Shape(left)) * ops::reshape(b, Shape(right));
+  return ops::sum(products, {products.shape().rank() - 2});
+}
+
 void translate_matmul(Translate& c, const char* a_name, const char* b_name) {
   const bool ta = c.op().attr_or<bool>(a_name, false), tb = c.op().attr_or<bool>(b_name, false);
   const auto a = matrix(c.shape(0), ta), b = matrix(c.shape(1), tb);
   if (a.second != b.first)
     c.fail(fmt::format("Matrix size-incompatible: In[0]: {}, In[1]: {}",
                        PartialShape(c.shape(0)).brackets(), PartialShape(c.shape(1)).brackets()));
-  c.out(0, ops::matmul(c.in(0), c.in(1), ta, tb));
+  c.out(0, trivium::is_floating(c.dtype(0)) ? ops::matmul(c.in(0), c.in(1), ta, tb)
+                                            : integer_matmul(c.in(0), c.in(1), ta, tb));
 }
 
 void define_products(SpecTable& t) {

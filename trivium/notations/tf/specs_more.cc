@@ -5,6 +5,7 @@
 #include "trivium/engine/ops/build.h"
 #include "trivium/notations/tf/op_spec.h"
 #include "trivium/notations/tf/translator.h"
+#include "trivium/notations/tf/windows.h"
 
 namespace trivium::tf {
 namespace {
@@ -73,10 +74,7 @@ void define_choices(SpecTable& t) {
   t.add({"InTopKV2",
          {"predictions", "targets", "k"},
          [](Infer& c) { c.output(c.shape(1), DataType::bool_); },
-         [](Translate& c) {
-           const Value hit = ops::in_top_k(c.in(0), c.in(1), 1, c.known_integers(2).at(0));
-           c.out(0, ops::not_equal(hit, c.graph().constant(0.0, hit.dtype())));
-         },
+         [](Translate& c) { c.out(0, in_top_k(c.in(0), c.in(1), c.known_integers(2).at(0))); },
          Differentiable::cut});
 }
 

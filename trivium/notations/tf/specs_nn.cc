@@ -21,12 +21,13 @@ void define_softmax(SpecTable& t) {
            }});
 }
 
-/// -sum(labels * log_softmax(logits)), with the gradient TensorFlow gives it: softmax - labels even
-/// where labels do not sum to one.
+/// -sum(labels * log_softmax(logits)), with the gradients TensorFlow gives it: softmax - labels
+/// even where labels do not sum to one, and -log_softmax for the labels.
 Value soft_loss(Value logits, Value labels) {
   const Value lse = ops::logsumexp(logits, {1}, true);
   const Value value = ops::sum(labels * (lse - logits), {1});
-  const Value slope = ops::reshape(lse, {lse.shape()[0]}) - ops::sum(labels * logits, {1});
+  const Value slope = ops::reshape(lse, {lse.shape()[0]}) +
+                      ops::sum(labels * (ops::stop_gradient(lse) - logits), {1});
   return ops::stop_gradient(value - slope) + slope;
 }
 
@@ -51,7 +52,7 @@ void define_losses(SpecTable& t) {
                  PartialShape(c.shape(0)).brackets(), PartialShape(c.shape(1)).brackets()));
            const Shape shape = broadcast_shapes(c.shape(0), c.shape(1));
            const Value logits = ops::broadcast_to(c.in(0), shape);
-           const Value labels = ops::stop_gradient(ops::broadcast_to(c.in(1), shape));
+           const Value labels = ops::broadcast_to(c.in(1), shape);
            c.out(0, soft_loss(logits, labels));
            c.out(1, ops::softmax(logits) - labels);
          }});
@@ -95,10 +96,7 @@ void define_choices(SpecTable& t) {
   t.add({"InTopK",
          {"predictions", "targets"},
          [](Infer& c) { c.output(c.shape(1), DataType::bool_); },
-         [](Translate& c) {
-           const Value hit = ops::in_top_k(c.in(0), c.in(1), 1, c.op().attr<int64_t>("k"));
-           c.out(0, ops::not_equal(hit, c.graph().constant(0.0, hit.dtype())));
-         },
+         [](Translate& c) { c.out(0, in_top_k(c.in(0), c.in(1), c.op().attr<int64_t>("k"))); },
          Differentiable::cut});
 }
 
@@ -188,6 +186,17 @@ void define_norm(SpecTable& t) {
 }
 
 }  // namespace
+
+Value in_top_k(Value predictions, Value targets, int64_t k) {
+  const int64_t rows = predictions.shape()[0];
+  const Value place = ops::reshape(ops::cast(targets, DType::i64), {rows, 1});
+  const Value mine = ops::gather_elements(predictions, place, 1);
+  const Value larger = ops::cast(ops::greater(predictions, mine), DType::i64);
+  const Value few =
+      ops::less(ops::sum(larger, {1}), predictions.graph->constant(double(k), DType::i64));
+  const Value odd = ops::reshape(ops::logical_or(ops::is_nan(mine), ops::is_inf(mine)), {rows});
+  return ops::logical_and(few, ops::logical_not(odd));
+}
 
 void define_nn_ops(SpecTable& t) {
   define_softmax(t);

@@ -1,5 +1,6 @@
 // Reductions over axes, places of extremes, running sums.
 #include <algorithm>
+#include <limits>
 
 #include "trivium/engine/ops/build.h"
 #include "trivium/notations/tf/op_spec.h"
@@ -69,6 +70,23 @@ Value mean(Value x, ops::Ints axes, bool keep) {
   return ops::cast(ops::mean(ops::cast(x, DType::f64), axes, keep), x.dtype());
 }
 
+/// Of no numbers: minus or plus infinity.
+Value extreme(Value x, ops::Ints axes, bool keep, bool largest) {
+  int64_t count = 1;
+  for (const int64_t a : axes) count *= x.shape()[static_cast<int>(a)];
+  if (count != 0)
+    return largest ? ops::reduce_max(x, axes, keep, "even")
+                   : ops::reduce_min(x, axes, keep, "even");
+  if (!trivium::is_floating(x.dtype())) user_error("the extreme of no integers is asked for");
+  std::vector<int64_t> out;
+  for (int i = 0; i < x.shape().rank(); ++i) {
+    const bool reduced = std::find(axes.begin(), axes.end(), i) != axes.end();
+    if (!reduced || keep) out.push_back(reduced ? 1 : x.shape()[i]);
+  }
+  const double infinity = std::numeric_limits<double>::infinity();
+  return x.graph->constant(largest ? -infinity : infinity, x.dtype(), Shape(out));
+}
+
 void extreme_place(SpecTable& t, const std::string& type, bool largest) {
   t.add({type,
          {"input", "dimension"},
@@ -127,10 +145,8 @@ void define_reduction_ops(SpecTable& t) {
   reduction(t, "Sum", [](Value x, ops::Ints a, bool k) { return ops::sum(x, a, k); });
   reduction(t, "Mean", mean);
   reduction(t, "Prod", [](Value x, ops::Ints a, bool k) { return ops::prod(x, a, k); });
-  reduction(t, "Max",
-            [](Value x, ops::Ints a, bool k) { return ops::reduce_max(x, a, k, "even"); });
-  reduction(t, "Min",
-            [](Value x, ops::Ints a, bool k) { return ops::reduce_min(x, a, k, "even"); });
+  reduction(t, "Max", [](Value x, ops::Ints a, bool k) { return extreme(x, a, k, true); });
+  reduction(t, "Min", [](Value x, ops::Ints a, bool k) { return extreme(x, a, k, false); });
   reduction(
       t, "All", [](Value x, ops::Ints a, bool k) { return ops::all(x, a, k); }, DataType::bool_);
   reduction(

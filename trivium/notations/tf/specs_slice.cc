@@ -308,6 +308,28 @@ void define_splits(SpecTable& t) {
          }});
 }
 
+/// Rows of each batch entry of x, whose axis follows the batch axes, by its own indices.
+Value batch_gather(Translate& c, Value x, Value index, int axis, int batch) {
+  if (axis != batch)
+    c.fail(fmt::format("batch_dims {} with axis {}; only axis = batch_dims is there", batch, axis));
+  const Shape s = x.shape(), is = index.shape();
+  const int64_t entries = s.count(0, batch), rows = s[axis];
+  Array first({entries, 1}, DType::i64);
+  for (int64_t i = 0; i < entries; ++i) first.set(i, double(i * rows));
+  Value places = ops::cast(ops::reshape(index, {entries, is.count(batch)}), DType::i64);
+  const Value inside =
+      ops::logical_and(ops::greater_equal(places, c.graph().constant(0.0, DType::i64)),
+                       ops::less(places, c.graph().constant(double(rows), DType::i64)));
+  places = ops::select(inside, ops::add(places, c.graph().constant(first)),
+                       c.graph().constant(-1.0, DType::i64, places.shape()));
+  std::vector<int64_t> table = s.vec(), dims = is.vec();
+  table.erase(table.begin(), table.begin() + axis);
+  table[0] = entries * rows;
+  for (int i = axis + 1; i < s.rank(); ++i) dims.push_back(s[i]);
+  const Value flat = ops::reshape(places, {places.shape().count()});
+  return ops::reshape(ops::gather(ops::reshape(x, Shape(table)), flat), Shape(dims));
+}
+
 void define_gather(SpecTable& t) {
   t.add({"GatherV2",
          {"params", "indices", "axis"},
@@ -316,14 +338,18 @@ void define_gather(SpecTable& t) {
            if (!axis || !c.shape(0).known_rank() || !c.shape(1).known_rank())
              return c.output({}, c.dtype(0));
            const int at = c.axis(static_cast<int64_t>(axis->item()), c.shape(0).rank());
+           const auto batch = c.op().attr_or<int64_t>("batch_dims", 0);
            std::vector<int64_t> dims = c.shape(0).dims();
            dims.erase(dims.begin() + at);
-           dims.insert(dims.begin() + at, c.shape(1).dims().begin(), c.shape(1).dims().end());
+           dims.insert(dims.begin() + at, c.shape(1).dims().begin() + batch,
+                       c.shape(1).dims().end());
            c.output(PartialShape(dims), c.dtype(0));
          },
          [](Translate& c) {
            const Value x = c.in(0), index = c.in(1);
            const int axis = x.shape().axis(static_cast<int>(c.known_integers(2).at(0)));
+           if (const auto batch = c.op().attr_or<int64_t>("batch_dims", 0))
+             return c.out(0, batch_gather(c, x, index, axis, static_cast<int>(batch)));
            const Value flat = ops::reshape(index, {index.shape().count()});
            std::vector<int64_t> dims = x.shape().vec();
            const std::vector<int64_t> put = index.shape().vec();

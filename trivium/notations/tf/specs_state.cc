@@ -1,5 +1,6 @@
 // Inputs, variables and what gives a graph its structure.
 #include <algorithm>
+#include <cmath>
 
 #include "trivium/engine/ops/build.h"
 #include "trivium/notations/tf/op_spec.h"
@@ -113,7 +114,7 @@ void define_structure(SpecTable& t) {
   t.add({"Identity", {"input"}, same_as_input, [](Translate& c) {
            if (const Data* data = c.translator().known_data(c.op().edges()[0])) {
              c.translator().set(c.op(), 0, *data);
-             return;
+             if (data->strings) return;
            }
            const Value x = c.in(0);
            // A tensor that somebody asks the gradient of must be a value of its own.
@@ -126,7 +127,6 @@ void define_structure(SpecTable& t) {
            [](Translate& c) { c.out(0, ops::stop_gradient(c.in(0))); },
            Differentiable::cut});
   t.add({"NoOp", {}, [](Infer&) {}, [](Translate&) {}, Differentiable::cut});
-  t.add({"CheckNumerics", {"tensor"}, same_as_input, [](Translate& c) { c.out(0, c.in(0)); }});
   // ys…, xs…, grad_ys…, stops… → one gradient per x.
   t.add({"Gradients",
          {},
@@ -145,6 +145,24 @@ void define_structure(SpecTable& t) {
          }});
 }
 
+std::vector<Data> check_numerics(const Operation& op, const std::vector<Data>& in) {
+  const Array wide = in[0].array.cast(DType::f64);
+  bool nan = false, infinite = false;
+  for (const double v : wide.span<double>()) {
+    nan = nan || std::isnan(v);
+    infinite = infinite || std::isinf(v);
+  }
+  if (!nan && !infinite) return {};
+  throw OpError(Code::invalid_argument,
+                fmt::format("{} : Tensor had {} values\n\t [[{{{{node {}}}}}]]",
+                            op.attr_or<std::string>("message", ""),
+                            nan && infinite ? "Inf and NaN"
+                            : nan           ? "NaN"
+                                            : "Inf",
+                            op.name()),
+                op.name());
+}
+
 void define_host(SpecTable& t) {
   OpSpec check{"Assert", {"condition", "data"}, [](Infer&) {}, {}, Differentiable::cut};
   check.host = [](const Operation& op, const std::vector<Data>& in) -> std::vector<Data> {
@@ -157,6 +175,21 @@ void define_host(SpecTable& t) {
                   op.name());
   };
   t.add(check);
+  OpSpec numerics{"CheckNumerics", {"tensor"}, same_as_input, {}};
+  numerics.translate = [](Translate& c) { c.out(0, c.in(0)); };
+  numerics.host = check_numerics;
+  t.add(numerics);
+  // The number a counter stands at; at its limit the run ends.
+  OpSpec limit{"CountUpTo", {"ref"}, same_as_input, {}, Differentiable::cut};
+  limit.translate = [](Translate& c) { c.out(0, c.in(0)); };
+  limit.host = [](const Operation& op, const std::vector<Data>& in) -> std::vector<Data> {
+    const auto most = op.attr<int64_t>("limit");
+    if (static_cast<int64_t>(in[0].array.item()) < most) return {};
+    throw OpError(Code::out_of_range,
+                  fmt::format("Reached limit of {}\n\t [[{{{{node {}}}}}]]", most, op.name()),
+                  op.name());
+  };
+  t.add(limit);
 }
 
 }  // namespace

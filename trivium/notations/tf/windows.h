@@ -30,4 +30,7 @@ Value before_permute(Value x, const std::function<Value(Value)>& fn);
 /// The same for two values permuted alike.
 Value before_permute(Value a, Value b, const std::function<Value(Value, Value)>& fn);
 
+/// Whether fewer than k numbers of a row are larger than the target's, which must be finite.
+Value in_top_k(Value predictions, Value targets, int64_t k);
+
 }  // namespace trivium::tf
