@@ -1,5 +1,7 @@
 #include "trivium/engine/core/array.h"
 
+#include <sys/mman.h>
+
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
@@ -114,16 +116,28 @@ auto visit(DType dtype, F&& f) {
   }
 }
 
+/// Memory of the system; large blocks in huge pages where it has them: the first touch of a small
+/// page costs as much as four times its bytes in a huge one.
+void* fresh_memory(size_t size) {
+  constexpr size_t kHugePage = 2u << 20;
+  if (size < 2 * kHugePage) return std::aligned_alloc(kAlignment, size);
+  void* data = std::aligned_alloc(kHugePage, (size + kHugePage - 1) / kHugePage * kHugePage);
+#ifdef MADV_HUGEPAGE
+  if (data) madvise(data, size, MADV_HUGEPAGE);
+#endif
+  return data;
+}
+
 }  // namespace
 
 std::shared_ptr<Buffer> Buffer::allocate(size_t bytes) {
   if (bytes > static_cast<size_t>(INT64_MAX) - kAlignment)
     environment_error("out of memory: {} bytes asked for", bytes);
   void* data = shelf().take(padded(bytes));
-  if (!data) data = std::aligned_alloc(kAlignment, padded(bytes));
+  if (!data) data = fresh_memory(padded(bytes));
   if (!data) {
     shelf().clear();
-    data = std::aligned_alloc(kAlignment, padded(bytes));
+    data = fresh_memory(padded(bytes));
   }
   if (!data) environment_error("out of memory: {} bytes asked for", bytes);
   allocations.fetch_add(1);

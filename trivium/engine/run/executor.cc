@@ -2,8 +2,6 @@
 // point outside the arena, and calls the steps one after another.
 #include "trivium/engine/run/executor.h"
 
-#include <sys/mman.h>
-
 #include <mutex>
 
 #include "trivium/engine/core/log.h"
@@ -13,8 +11,6 @@
 
 namespace trivium::run {
 namespace {
-
-constexpr size_t kHugePageArena = 4u << 20;
 
 struct Context {
   std::shared_ptr<Buffer> arena;
@@ -32,8 +28,6 @@ struct Context {
 std::unique_ptr<Context> make_context(const Plan& plan) {
   auto c = std::make_unique<Context>();
   c->arena = Buffer::allocate(plan.arena_bytes);
-  if (plan.arena_bytes >= kHugePageArena)
-    madvise(c->arena->data(), plan.arena_bytes, MADV_HUGEPAGE);
   log::event(log::Topic::memory, "context of plan {:016x}: arena {} bytes", plan.key,
              plan.arena_bytes);
   c->scalar_page.resize(plan.scalars.size());
