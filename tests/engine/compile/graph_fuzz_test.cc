@@ -191,6 +191,19 @@ class RandomGraph {
     return number(2) ? ops::clip(y, graph.constant(-0.5), graph.constant(0.75)) : ops::relu(y);
   }
 
+  /// Normalised by the batch; factors and offsets inside or as ops of their own.
+  Value by_batch(Value x) {
+    const int64_t c = x.shape()[1];
+    Value y;
+    if (number(2))
+      y = ops::batch_norm(x, 1e-3, parameter({c}), parameter({c})).y;
+    else
+      y = ops::batch_norm(x, 1e-3).y * parameter({c, 1, 1}) +
+          ops::reshape(parameter({c}), {c, 1, 1});
+    if (number(2)) y = same_shape(y, [](Value a, Value b) { return b + a; });
+    return number(2) ? ops::relu(y) : y;
+  }
+
   /// What nets of convolutions are made of.
   Value layer(Value x) {
     if (!x.defined()) return {};
@@ -200,7 +213,7 @@ class RandomGraph {
       case 7:
         return normalised(x);
       case 0:
-        return ops::batch_norm(x, 1e-3, parameter({c}), parameter({c})).y;
+        return by_batch(x);
       case 1:
         return x + parameter({c, 1, 1});
       case 2:
@@ -331,7 +344,7 @@ TEST(GraphFuzz, AnyPassCanBeSwitchedOff) {
   ops::register_all();
   cpu::register_backend();
   for (const char* pass :
-       {"simplify", "cse", "affine", "epilogue", "fuse", "layout", "donate", "keep"})
+       {"simplify", "cse", "affine", "norm", "epilogue", "fuse", "layout", "donate", "keep"})
     for (uint32_t seed = 0; seed < seeds() / 10 && !HasFailure(); ++seed) check(seed, pass);
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "trivium/engine/backends/cpu/backend.h"
+#include "trivium/engine/graph/gradient.h"
 #include "trivium/engine/graph/text.h"
 #include "trivium/engine/ops/build.h"
 #include "trivium/engine/ops/group.h"
@@ -156,6 +157,59 @@ TEST_F(Passes, AClipThatMovesZeroStaysOut) {
   fetch(ops::clip(y, g().constant(0.5), g().constant(6.0)));
   fuse_epilogues(unit);
   EXPECT_EQ(maker(0).op->name(), "clip");
+}
+
+/// relu(norm(x) * gamma + beta [+ addend]), as a layer and its scale write it, and all gradients.
+struct NormedRelu {
+  Value x, gamma, beta, addend, y;
+  std::vector<Value> gradients;
+  NormedRelu(Graph& g, bool adds) {
+    x = g.input("x", {2, 4, 5, 5}), addend = g.input("other", {2, 4, 5, 5});
+    gamma = g.read(std::make_shared<Cell>("gamma", Array::full({4}, 1.5)));
+    beta = g.read(std::make_shared<Cell>("beta", Array::full({4}, 0.5)));
+    const auto row = [](Value v) { return ops::reshape(v, {4, 1, 1}); };
+    y = ops::batch_norm(x, 1e-3).y * row(gamma) + row(beta);
+    y = ops::relu(adds ? addend + y : y);
+    gradients = trivium::gradients({ops::sum(ops::square(y))}, {x, gamma, beta, addend});
+  }
+};
+
+TEST_F(Passes, ANormalisationTakesInWhatStandsAroundIt) {
+  const NormedRelu n(g(), false);
+  fetch(n.y);
+  for (int i = 0; i < 3; ++i) fetch(n.gradients[i]);
+  simplify(unit);
+  eliminate_common_subexpressions(unit);
+  fuse_norms(unit);
+  EXPECT_EQ(maker(0).op->name(), "batch_norm");
+  EXPECT_EQ(maker(0).inputs.size(), 3u);
+  EXPECT_EQ(maker(0).attrs->string("activation"), "relu");
+  EXPECT_EQ(count("batch_norm_grad"), 1);
+  EXPECT_EQ(maker(1).inputs.size(), 6u);  // reads through the relu
+  EXPECT_EQ(count("relu_grad") + count("sum_to") + count("relu"), 0);
+}
+
+TEST_F(Passes, WhatTheGradientOfAnAddendNeedsStays) {
+  const NormedRelu n(g(), true);
+  fetch(n.y);
+  for (const Value& v : n.gradients) fetch(v);
+  simplify(unit);
+  eliminate_common_subexpressions(unit);
+  fuse_norms(unit);
+  EXPECT_EQ(maker(0).op->name(), "batch_norm");
+  EXPECT_EQ(maker(0).inputs.size(), 4u);
+  EXPECT_EQ(count("relu_grad"), 1);  // read by the addend's side too
+  EXPECT_EQ(maker(1).inputs.size(), 5u);
+}
+
+TEST_F(Passes, ANormalisedValueThatIsReadItselfStays) {
+  const Value x = g().input("x", {2, 4, 5, 5}), gamma = g().input("gamma", {4, 1, 1}),
+              beta = g().input("beta", {4, 1, 1});
+  const Value raw = ops::batch_norm(x, 1e-3).y;
+  fetch(raw * gamma + beta);
+  fetch(raw);
+  fuse_norms(unit);
+  EXPECT_EQ(maker(0).op->name(), "add");
 }
 
 TEST_F(Passes, AChainOfElementwiseOpsIsOneGroup) {

@@ -96,6 +96,7 @@ constexpr NamedPass kPasses[] = {{"widen", widen_sums},
                                  {"affine", fold_affine},
                                  {"simplify", simplify},
                                  {"cse", eliminate_common_subexpressions},
+                                 {"norm", fuse_norms},
                                  {"epilogue", fuse_epilogues},
                                  {"fuse", group_elementwise}};
 

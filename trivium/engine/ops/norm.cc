@@ -33,12 +33,24 @@ void require_channel_vector(const InferCtx& c, int input, int image) {
             "one value a channel: [C]");
 }
 
+void require_like(const InferCtx& c, int input, int other) {
+  require_same_dtype(c, input, other);
+  c.require(c.shape(input) == c.shape(other),
+            fmt::format("operand {} has shape {}, {} expected", input, c.shape(input).text(),
+                        c.shape(other).text()),
+            "equal shapes");
+}
+
 void infer_batch_norm(InferCtx& c) {
   require_floating(c, 0);
   require_rank_at_least(c, 0, 2);
   c.require(c.shape(0).count() > 0 || c.shape(0)[1] == 0, "there is nothing to take statistics of",
             "x has elements");
-  for (int i = 1; i < c.inputs(); ++i) require_channel_vector(c, i, 0);
+  for (int i = 1; i < std::min(c.inputs(), 3); ++i) require_channel_vector(c, i, 0);
+  if (c.inputs() == 4) require_like(c, 3, 0);
+  const std::string& activation = c.attrs().string("activation");
+  c.require(activation == "none" || activation == "relu", "activation is \"" + activation + "\"",
+            "\"none\" or \"relu\"");
   c.output(c.shape(0), c.dtype(0));
   for (int i = 0; i < 3; ++i) c.output(Shape{c.shape(0)[1]}, c.dtype(0));
 }
@@ -68,7 +80,8 @@ void reference_batch_norm(RefCtx& r) {
     const double normal = (x.data[i] - mean[c]) * invstd[c];
     const double gamma = r.in.size() > 1 ? r.in[1]->data[c] : 1,
                  beta = r.in.size() > 2 ? r.in[2]->data[c] : 0;
-    y[i] = normal * gamma + beta;
+    const double sum = normal * gamma + beta + (r.in.size() > 3 ? r.in[3]->data[i] : 0);
+    y[i] = r.attrs.string("activation") == "relu" ? apply(ScalarOp::relu, sum) : sum;
   });
 }
 
@@ -95,11 +108,14 @@ Value through_statistics(GradCtx& c) {
 void grad_batch_norm(GradCtx& c) {
   Value dx;
   if (c.has_upstream(0)) {
-    std::vector<Value> operands{c.upstream(0), c.input(0), c.output(1), c.output(3)};
+    Value dy = c.upstream(0);
+    if (c.attrs().string("activation") == "relu") dy = relu_grad(dy, c.output());
+    std::vector<Value> operands{dy, c.input(0), c.output(1), c.output(3)};
     if (c.inputs() > 1) operands.push_back(c.input(1));
     const Value first = c.graph().op("batch_norm_grad", operands);
     dx = first;
-    for (int i = 1; i < c.inputs(); ++i) c.to(i, c.graph().output_of(first, i));
+    for (int i = 1; i < std::min(c.inputs(), 3); ++i) c.to(i, c.graph().output_of(first, i));
+    if (c.inputs() > 3) c.to(3, dy);
   }
   if (!c.wants(0)) return;
   const Value extra = through_statistics(c);
@@ -112,7 +128,8 @@ void infer_batch_norm_grad(InferCtx& c) {
   require_rank_at_least(c, 0, 2);
   require_same_dtype(c, 0, 1);
   c.require(c.shape(0) == c.shape(1), "dy and x have different shapes", "equal shapes");
-  for (int i = 2; i < c.inputs(); ++i) require_channel_vector(c, i, 1);
+  for (int i = 2; i < std::min(c.inputs(), 5); ++i) require_channel_vector(c, i, 1);
+  if (c.inputs() == 6) require_like(c, 5, 1);
   c.output(c.shape(1), c.dtype(1));
   for (int i = 0; i < 2; ++i) c.output(Shape{c.shape(1)[1]}, c.dtype(1));
 }
@@ -122,20 +139,23 @@ void reference_batch_norm_grad(RefCtx& r) {
   const auto &mean = r.in[2]->data, &invstd = r.in[3]->data;
   auto &dx = r.out[0]->data, &dgamma = r.out[1]->data, &dbeta = r.out[2]->data;
   const auto normal = [&](int64_t c, int64_t i) { return (x.data[i] - mean[c]) * invstd[c]; };
+  const auto arriving = [&](int64_t i) {
+    return r.in.size() < 6 ? dy.data[i] : apply(ScalarOp::relu_grad, dy.data[i], r.in[5]->data[i]);
+  };
   for_each_element(x.shape, [&](int64_t c, int64_t i) {
-    dgamma[c] += dy.data[i] * normal(c, i);
-    dbeta[c] += dy.data[i];
+    dgamma[c] += arriving(i) * normal(c, i);
+    dbeta[c] += arriving(i);
   });
   const double count = group_count(x.shape);
   for_each_element(x.shape, [&](int64_t c, int64_t i) {
     const double gamma = r.in.size() > 4 ? r.in[4]->data[c] : 1;
-    dx[i] = gamma * invstd[c] * (dy.data[i] - dbeta[c] / count - normal(c, i) * dgamma[c] / count);
+    dx[i] = gamma * invstd[c] * (arriving(i) - dbeta[c] / count - normal(c, i) * dgamma[c] / count);
   });
 }
 
 /// The formula of batch_norm_grad in ordinary ops; what its own gradient is taken of.
 std::vector<Value> grad_expression(const std::vector<Value>& in, const Attrs&) {
-  const Value dy = in[0], x = in[1];
+  const Value dy = in.size() > 5 ? relu_grad(in[0], in[5]) : in[0], x = in[1];
   const Shape row = channel_shape(x.shape());
   const Ints axes = other_axes(x.shape());
   const double count = group_count(x.shape());
@@ -156,11 +176,15 @@ void define_norm(OpRegistry& ops) {
           "Normalises every channel by mean and biased variance over all other axes. Statistics "
           "are taken in "
           "two passes.")
-      .formula("y = (x - mean) * invstd [* gamma [+ beta]],  invstd = (variance + eps)^-1/2")
+      .formula(
+          "y = activation((x - mean) * invstd [* gamma [+ beta [+ addend]]]),  invstd = (variance "
+          "+ eps)^-1/2")
       .input("x", "floating [N, C, spatial…]")
       .optional_input("gamma", "[C], factor")
       .optional_input("beta", "[C], offset")
+      .optional_input("addend", "shape of x; set by the compiler")
       .attr("eps", AttrValue(1e-5), "added to the variance")
+      .attr("activation", "none", "\"none\" or \"relu\"; set by the compiler")
       .output("y", "shape of x")
       .output("mean", "[C]")
       .output("variance", "[C], mean of (x - mean)^2")
@@ -173,7 +197,9 @@ void define_norm(OpRegistry& ops) {
       .samples({{{{4, 3}}, {}},
                 {{{2, 3, 2, 2}}, {{"eps", 0.1}}},
                 {{{2, 3, 4}, {3}}, {}},
-                {{{2, 2, 3, 2}, {2}, {2}}, {}}});
+                {{{2, 2, 3, 2}, {2}, {2}}, {}},
+                {{{2, 2, 3, 2}, {2}, {2}, {2, 2, 3, 2}}, {}},
+                {{{2, 2, 3, 2}, {2}, {2}, {2, 2, 3, 2}}, {{"activation", std::string("relu")}}}});
   ops.define("batch_norm_grad")
       .summary("Gradient of batch_norm through y, statistics included.")
       .formula(
@@ -185,6 +211,8 @@ void define_norm(OpRegistry& ops) {
       .input("mean", "[C]")
       .input("invstd", "[C]")
       .optional_input("gamma", "[C]")
+      .optional_input("y",
+                      "shape of dy, the output of a relu that dy passes first; set by the compiler")
       .output("dx", "shape of x")
       .output("dgamma", "[C]")
       .output("dbeta", "[C]")
@@ -195,7 +223,14 @@ void define_norm(OpRegistry& ops) {
       .cost(flops_per_output(9))
       .samples(
           {{{{4, 3}, {4, 3}, {3}, SampleInput({3}, SampleInput::positive)}, {}},
-           {{{2, 2, 3, 2}, {2, 2, 3, 2}, {2}, SampleInput({2}, SampleInput::positive), {2}}, {}}});
+           {{{2, 2, 3, 2}, {2, 2, 3, 2}, {2}, SampleInput({2}, SampleInput::positive), {2}}, {}},
+           {{{2, 2, 3, 2},
+             {2, 2, 3, 2},
+             {2},
+             SampleInput({2}, SampleInput::positive),
+             {2},
+             {2, 2, 3, 2}},
+            {}}});
 }
 
 }  // namespace trivium::ops

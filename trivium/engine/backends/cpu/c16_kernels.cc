@@ -225,40 +225,48 @@ std::optional<Placement> place_norm(const KernelRequest& r, Format family, std::
       plain_placement(r, predict_us(r, 0, 1) * 1.6 * padding_of(r.in[0].shape[1], family.lanes));
   p.in[0] = p.out[0] = family;
   if (r.op == "batch_norm_grad") p.in[1] = family;
+  for (const size_t i : {size_t{3}, size_t{5}})  // the addend, the relu's output
+    if (i < r.in.size() && r.in[i].shape.rank() > 1) p.in[i] = family;
   return p;
 }
 
 struct Norm {
   c16::Planes shape;
   double eps;
-  bool gamma, beta;
+  bool gamma, beta, addend, relu;
   void run(const KernelArgs& a) const {
     c16::norm_forward(shape,
                       {input<float>(a, 0), gamma ? input<float>(a, 1) : nullptr,
-                       beta ? input<float>(a, 2) : nullptr, output<float>(a, 0),
-                       output<float>(a, 1), output<float>(a, 2), output<float>(a, 3), eps},
+                       beta ? input<float>(a, 2) : nullptr, addend ? input<float>(a, 3) : nullptr,
+                       output<float>(a, 0), output<float>(a, 1), output<float>(a, 2),
+                       output<float>(a, 3), eps, relu},
                       static_cast<double*>(a.scratch));
   }
 };
 struct NormGrad {
   c16::Planes shape;
-  bool gamma;
+  bool gamma, relu;
   void run(const KernelArgs& a) const {
-    c16::norm_backward(shape,
-                       {input<float>(a, 0), input<float>(a, 1), input<float>(a, 2),
-                        input<float>(a, 3), gamma ? input<float>(a, 4) : nullptr,
-                        output<float>(a, 0), output<float>(a, 1), output<float>(a, 2)},
-                       static_cast<double*>(a.scratch));
+    c16::norm_backward(
+        shape,
+        {input<float>(a, 0), input<float>(a, 1), input<float>(a, 2), input<float>(a, 3),
+         gamma ? input<float>(a, 4) : nullptr, relu ? input<float>(a, 5) : nullptr,
+         output<float>(a, 0), output<float>(a, 1), output<float>(a, 2)},
+        static_cast<double*>(a.scratch));
   }
 };
 
 Kernel build_norm(const KernelRequest& r) {
-  const Norm state{planes_of(r.in[0], r.in[0].format.lanes), real_or(*r.attrs, "eps", 1e-5),
-                   r.in.size() > 1, r.in.size() > 2};
+  const Norm state{planes_of(r.in[0], r.in[0].format.lanes),
+                   real_or(*r.attrs, "eps", 1e-5),
+                   r.in.size() > 1,
+                   r.in.size() > 2,
+                   r.in.size() > 3,
+                   wants_relu(*r.attrs)};
   return kernel_of(r.op + ":" + r.in[0].format.text(), state, state.shape.scratch_bytes());
 }
 Kernel build_norm_grad(const KernelRequest& r) {
-  const NormGrad state{planes_of(r.in[0], r.in[0].format.lanes), r.in.size() > 4};
+  const NormGrad state{planes_of(r.in[0], r.in[0].format.lanes), r.in.size() > 4, r.in.size() > 5};
   return kernel_of(r.op + ":" + r.in[0].format.text(), state, state.shape.scratch_bytes());
 }
 

@@ -86,14 +86,20 @@ struct Norm {
               });
   }
 
+  /// dy where the relu's output is positive.
+  static HWY_INLINE V arriving(D tag, const float* dy, const float* y, int64_t i) {
+    const V g = hn::LoadU(tag, dy + i);
+    return y ? hn::IfThenElseZero(hn::Gt(hn::LoadU(tag, y + i), hn::Zero(tag)), g) : g;
+  }
+
   /// Σ dy·x̂ and Σ dy of one plane.
-  HWY_INLINE void products(const float* dy, const float* x, const Lanes& mean, const Lanes& invstd,
-                           double* sums) const {
+  HWY_INLINE void products(const float* dy, const float* y, const float* x, const Lanes& mean,
+                           const Lanes& invstd, double* sums) const {
     std::fill_n(sums, 2 * s.lanes, 0.0);
     const D tag = d;
     add_plane(d, s.plane, s.lanes, sums, sums + s.lanes,
               [&](int64_t i, int64_t v, V& a, V& b) HWY_ATTR {
-                const V g = hn::LoadU(tag, dy + i);
+                const V g = arriving(tag, dy, y, i);
                 const V c = hn::Mul(hn::Sub(hn::LoadU(tag, x + i), hn::LoadU(tag, mean.v + v)),
                                     hn::LoadU(tag, invstd.v + v));
                 a = hn::MulAdd(g, c, a);
@@ -132,14 +138,19 @@ struct Norm {
     const int64_t first = b * s.lanes;
     const Lanes mean = load(a.mean, first, real(b), 0), gamma = load(a.gamma, first, real(b), 1),
                 beta = load(a.beta, first, real(b), 0), invstd = load(a.invstd, first, real(b), 0);
-    const float* x = a.x + at(n, b);
+    const float *x = a.x + at(n, b), *addend = a.addend ? a.addend + at(n, b) : nullptr;
     float* y = a.y + at(n, b);
     const auto width = static_cast<int64_t>(hn::Lanes(d));
     for (int64_t v = 0; v < s.lanes; v += width) {
       const V m = hn::LoadU(d, mean.v + v), shift = hn::LoadU(d, beta.v + v),
               scale = hn::Mul(hn::LoadU(d, gamma.v + v), hn::LoadU(d, invstd.v + v));
-      for (int64_t i = v; i < s.block_size(); i += s.lanes)
-        hn::StoreU(hn::MulAdd(hn::Sub(hn::LoadU(d, x + i), m), scale, shift), d, y + i);
+      const V zero = hn::Zero(d);
+      for (int64_t i = v; i < s.block_size(); i += s.lanes) {
+        V out = hn::MulAdd(hn::Sub(hn::LoadU(d, x + i), m), scale, shift);
+        if (addend) out = hn::Add(out, hn::LoadU(d, addend + i));
+        if (a.relu) out = hn::IfThenElse(hn::Le(out, zero), zero, out);  // NaN stays
+        hn::StoreU(out, d, y + i);
+      }
     }
   }
 
@@ -153,7 +164,7 @@ struct Norm {
       pull.v[l] = static_cast<float>(static_cast<double>(invstd.v[l]) *
                                      (static_cast<double>(a.dgamma[first + l]) / s.count()));
     }
-    const float *x = a.x + at(n, b), *dy = a.dy + at(n, b);
+    const float *x = a.x + at(n, b), *dy = a.dy + at(n, b), *y = a.y ? a.y + at(n, b) : nullptr;
     float* dx = a.dx + at(n, b);
     const auto width = static_cast<int64_t>(hn::Lanes(d));
     for (int64_t v = 0; v < s.lanes; v += width) {
@@ -162,7 +173,7 @@ struct Norm {
               scale = hn::Mul(hn::LoadU(d, gamma.v + v), hn::LoadU(d, invstd.v + v));
       for (int64_t i = v; i < s.block_size(); i += s.lanes) {
         const V centred = hn::Sub(hn::LoadU(d, x + i), m);
-        const V g = hn::NegMulAdd(centred, by, hn::Sub(hn::LoadU(d, dy + i), less));
+        const V g = hn::NegMulAdd(centred, by, hn::Sub(arriving(d, dy, y, i), less));
         hn::StoreU(hn::Mul(scale, g), d, dx + i);
       }
     }
@@ -207,10 +218,11 @@ struct Norm {
   void backward(const NormBackward& a, double* scratch) const {
     const auto part = [&](int64_t n, int64_t b) HWY_ATTR {
       const int64_t first = b * s.lanes;
-      products(a.dy + at(n, b), a.x + at(n, b), load(a.mean, first, real(b), 0),
-               load(a.invstd, first, real(b), 0), sums_of(scratch, n, b));
+      products(a.dy + at(n, b), a.y ? a.y + at(n, b) : nullptr, a.x + at(n, b),
+               load(a.mean, first, real(b), 0), load(a.invstd, first, real(b), 0),
+               sums_of(scratch, n, b));
     };
-    if (fits_cache(2)) {
+    if (fits_cache(a.y ? 3 : 2)) {
       parallel_chunks(s.blocks(), [&](int64_t b) HWY_ATTR {
         for (int64_t n = 0; n < s.images; ++n) part(n, b);
         gradients(a, scratch, b);

@@ -22,14 +22,17 @@ struct Planes {
 
 struct NormForward {
   const float *x, *gamma, *beta;  // gamma and beta may be null
+  const float* addend;            // may be null
   float *y, *mean, *variance, *invstd;
   double eps;
+  bool relu;
 };
 /// Population variance; y may be x. Channels past the end become zero.
 void norm_forward(const Planes& s, const NormForward& a, double* scratch);
 
 struct NormBackward {
   const float *dy, *x, *mean, *invstd, *gamma;  // gamma may be null
+  const float* y;  // output of a relu that dy passes first; may be null
   float *dx, *dgamma, *dbeta;
 };
 /// dx may be dy.

@@ -45,6 +45,17 @@ void finish_floats(const Finish& f, float* y, const float* addend, int64_t count
     sweep<false, true>(low, high, y, addend, count);
 }
 
+/// dy where y > 0, else 0.
+void mask_floats(const float* dy, const float* y, float* out, int64_t count) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    hn::StoreU(hn::IfThenElseZero(hn::Gt(hn::LoadU(d, y + i), hn::Zero(d)), hn::LoadU(d, dy + i)),
+               d, out + i);
+  for (; i < count; ++i) out[i] = y[i] > 0 ? dy[i] : 0;
+}
+
 }  // namespace trivium::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -52,10 +63,11 @@ HWY_AFTER_NAMESPACE();
 namespace trivium::cpu {
 
 HWY_EXPORT(finish_floats);
+HWY_EXPORT(mask_floats);
 
 Finish finish_of(const KernelRequest& r) {
   Finish f;
-  if (r.op != "conv") return f;
+  if (r.op != "conv" && r.op != "batch_norm") return f;
   f.addend = r.in.size() > 3;
   const std::string activation =
       r.attrs->has("activation") ? r.attrs->string("activation") : "none";
@@ -90,9 +102,10 @@ struct Plain {
   }
 };
 
-/// What the inner kernels cannot do themselves.
+/// What the inner kernels cannot do themselves: convolutions know relu.
 bool beyond_relu(const KernelRequest& r) {
-  return r.op == "conv" && (r.in.size() > 3 || (finish_of(r).limits && !wants_relu(*r.attrs)));
+  const Finish f = finish_of(r);
+  return f.addend || (f.limits && (r.op != "conv" || !wants_relu(*r.attrs)));
 }
 
 struct Finished {
@@ -115,6 +128,63 @@ struct Finished {
 };
 
 }  // namespace
+
+namespace {
+
+/// The request of the same gradient for a dy that has passed the relu.
+KernelRequest without_mask(const KernelRequest& r) {
+  KernelRequest plain = r;
+  if (plain.in.size() > 5) plain.in.resize(5);
+  return plain;
+}
+
+void mask_part(const float* dy, const float* y, float* out, int64_t count) {
+  HWY_DYNAMIC_DISPATCH(mask_floats)(dy, y, out, count);
+}
+void mask_part(const double* dy, const double* y, double* out, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) out[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+/// The gradient of a relu, written to where the gradient of the normalisation will be.
+struct Masked {
+  Kernel inner;
+  DType dtype;
+  int64_t count;
+  void run(const KernelArgs& args) const {
+    dtype == DType::f64 ? mask<double>(args) : mask<float>(args);
+    const void* in[] = {args.out[0], args.in[1], args.in[2], args.in[3], args.in[4]};
+    inner.fn({in, args.out, args.scratch, inner.state.get()});
+  }
+  template <typename T>
+  void mask(const KernelArgs& args) const {
+    const T *dy = input<T>(args, 0), *y = input<T>(args, 5);
+    T* out = output<T>(args);
+    parallel_for(count, kGrain, [&](int64_t begin, int64_t end) {
+      mask_part(dy + begin, y + begin, out + begin, end - begin);
+    });
+  }
+};
+
+}  // namespace
+
+KernelEntry with_mask(KernelEntry entry) {
+  KernelEntry out = entry;
+  out.place = [place = entry.place](const KernelRequest& r, Format family,
+                                    std::string& reason) -> std::optional<Placement> {
+    auto p = place(without_mask(r), family, reason);
+    if (p && r.in.size() > 5) p->in.push_back(p->in[0]);
+    return p;
+  };
+  out.build = [build = entry.build](const KernelRequest& r) {
+    if (r.in.size() < 6) return build(r);
+    Masked state{build(without_mask(r)), r.out[0].dtype, 0};
+    state.count = static_cast<int64_t>(r.out[0].bytes() / size_of(r.out[0].dtype));
+    const size_t scratch = state.inner.scratch_bytes;
+    const std::string name = state.inner.name;
+    return kernel_of(name, std::move(state), scratch);
+  };
+  return out;
+}
 
 KernelEntry with_finish(KernelEntry entry) {
   KernelEntry out = entry;

@@ -1,4 +1,4 @@
-// What a convolution does to its results last: y = limit(y + addend).
+// What a convolution or normalisation does to its results last: y = limit(y + addend).
 #pragma once
 
 #include <cstdint>
@@ -15,13 +15,16 @@ struct Finish {
   bool needed() const { return addend || limits; }
 };
 
-/// Of the request of a conv (nothing for its gradients).
+/// Of the request of a conv or batch_norm (nothing for their gradients).
 Finish finish_of(const KernelRequest& request);
 /// Applies it to `count` elements; the calling thread does all of it.
 void finish(const Finish& f, float* y, const float* addend, int64_t count);
 void finish(const Finish& f, double* y, const double* addend, int64_t count);
 
-/// An entry of conv that knows biases and relu only, made to do the rest in a sweep of its own.
+/// An entry of conv or batch_norm that knows nothing of it (or relu only), made to do it in a sweep
+/// of its own.
 KernelEntry with_finish(KernelEntry entry);
+/// An entry of batch_norm_grad made to read dy through a relu. Its dx may be its dy.
+KernelEntry with_mask(KernelEntry entry);
 
 }  // namespace trivium::cpu

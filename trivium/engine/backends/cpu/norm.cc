@@ -1,5 +1,6 @@
 // batch_norm and batch_norm_grad, plain and batch-blocked; statistics and parameters are always
 // plain.
+#include "trivium/engine/backends/cpu/finish.h"
 #include "trivium/engine/backends/cpu/norm_loops.h"
 #include "trivium/engine/backends/cpu/support.h"
 
@@ -54,8 +55,8 @@ Kernel build_backward(const KernelRequest& r) {
 }  // namespace
 
 void register_norm(KernelTable& table) {
-  table.add({"batch_norm", "batch_norm", place, build_forward, {{0, 0}}});
-  table.add({"batch_norm_grad", "batch_norm_grad", place, build_backward, {{0, 0}}});
+  table.add(with_finish({"batch_norm", "batch_norm", place, build_forward, {{0, 0}}}));
+  table.add(with_mask({"batch_norm_grad", "batch_norm_grad", place, build_backward, {{0, 0}}}));
 }
 
 }  // namespace trivium::cpu

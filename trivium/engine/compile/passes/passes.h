@@ -18,6 +18,9 @@ void decompose_composites(Unit& unit);
 /// Steady factors and offsets of channels (batch normalisation by running statistics) go into the
 /// weights and the bias of the convolution before them.
 void fold_affine(Unit& unit);
+/// gamma, beta, a second addend and relu join the batch normalisation before them, and the
+/// gradients of gamma, beta and relu its gradient.
+void fuse_norms(Unit& unit);
 /// bias, relu and, after a convolution, a second addend or clip with constant bounds join the op
 /// that makes their operand.
 void fuse_epilogues(Unit& unit);
