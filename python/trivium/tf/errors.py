@@ -15,6 +15,17 @@ class OpError(Exception):
     def __str__(self):
         return self.message
 
+    def _find_op(self, graph):
+        """Replaces the name of the node at fault by the operation."""
+        if self.op is None and isinstance(self.node_def, str):
+            names = [self.node_def, self.node_def.rsplit("/", 1)[0]]
+            for name in names:
+                try:
+                    self.op = graph.get_operation_by_name(name)
+                    return
+                except (KeyError, ValueError):
+                    pass
+
 
 def _make(name, code):
     return type(name, (OpError,), {"code": code, "__module__": __name__, "__init__": OpError.__init__})
@@ -37,6 +48,17 @@ UnavailableError = _make("UnavailableError", 14)
 DataLossError = _make("DataLossError", 15)
 UnauthenticatedError = _make("UnauthenticatedError", 16)
 _BY_CODE = {c.code: c for c in OpError.__subclasses__()}
+OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED = range(8)
+(RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS,
+ UNAUTHENTICATED) = range(8, 17)
+
+
+def exception_type_from_error_code(error_code):
+    return _BY_CODE[error_code]
+
+
+def error_code_from_exception_type(cls):
+    return cls.code
 
 
 def _of_code(code, message, node):

@@ -1,5 +1,6 @@
 """tf.layers: functions that make their variables in a scope of their own."""
 import contextlib
+import functools
 
 import numpy as np
 
@@ -288,6 +289,22 @@ def batch_normalization(inputs, axis=-1, momentum=0.99, epsilon=1e-3, center=Tru
         _moving_step(mean, batch_mean, kept)
         _moving_step(variance, batch_variance, kept)
         return y
+
+
+def _unconstrained(fn):
+    """Refuses constraints of weights, which no optimizer here applies."""
+    @functools.wraps(fn)
+    def checked(*args, **kwargs):
+        for key, value in kwargs.items():
+            if key.endswith("_constraint") and value is not None:
+                raise NotImplementedError("tf.layers.%s: %s" % (fn.__name__, key))
+        return fn(*args, **kwargs)
+    return checked
+
+
+dense, conv1d, conv2d, conv3d = map(_unconstrained, (dense, conv1d, conv2d, conv3d))
+conv2d_transpose, separable_conv2d, batch_normalization = map(_unconstrained, (
+    conv2d_transpose, separable_conv2d, batch_normalization))
 
 
 # ---- layers as objects

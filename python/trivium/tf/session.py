@@ -4,7 +4,7 @@ import collections
 import numpy as np
 
 from trivium import _tf
-from trivium.tf import _core, host
+from trivium.tf import _core, errors, host
 from trivium.tf._core import Operation, Tensor, Variable
 
 _DEFAULT = []
@@ -111,7 +111,11 @@ class BaseSession:
         if not leaves and not feeds:
             return rebuild(iter(()))
         fed = {key: value for key, value in feeds}
-        values = self._session.run(leaves, feeds)
+        try:
+            values = self._session.run(leaves, feeds)
+        except errors.OpError as error:
+            error._find_op(self.graph)
+            raise
         if fed:
             values = [fed[leaf] if leaf in fed else value for leaf, value in zip(leaves, values)]
         return rebuild(iter(values))

@@ -41,6 +41,8 @@ class Variable(metaclass=_VariableMeta):
                 aggregation=None, shape=None):
         if initial_value is None:
             raise ValueError("initial_value must be specified.")
+        if constraint is not None:
+            raise NotImplementedError("tf.Variable: constraint; apply it with tf.assign after the update")
         if _is_dtype_object(initial_value):
             initial_value = _drawn(_core.as_dtype(initial_value), shape)
         keys = list(collections) if collections is not None else [GraphKeys.GLOBAL_VARIABLES]
@@ -256,6 +258,8 @@ def get_variable(name, shape=None, dtype=None, initializer=None, regularizer=Non
                  collections=None, caching_device=None, partitioner=None, validate_shape=True,
                  use_resource=None, custom_getter=None, constraint=None, synchronization=None, aggregation=None):
     """The variable of this name in the current variable scope: made, or found again when the scope reuses."""
+    if constraint is not None:
+        raise NotImplementedError("tf.get_variable: constraint; apply it with tf.assign after the update")
     scope = get_variable_scope()
     getter = custom_getter or scope.custom_getter
     whole = scope.name + "/" + name if scope.name else name

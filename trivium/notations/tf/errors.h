@@ -39,16 +39,24 @@ class NotImplementedError : public UserError {
   using UserError::UserError;
 };
 
+/// TensorFlow's codes, by its numbers.
 enum class Code {
+  cancelled = 1,
   unknown = 2,
   invalid_argument = 3,
+  deadline_exceeded = 4,
   not_found = 5,
+  already_exists = 6,
+  permission_denied = 7,
   resource_exhausted = 8,
   failed_precondition = 9,
+  aborted = 10,
   out_of_range = 11,
   unimplemented = 12,
   internal = 13,
-  data_loss = 15
+  unavailable = 14,
+  data_loss = 15,
+  unauthenticated = 16
 };
 
 /// A failure of a run: TensorFlow's code, and the name of the node ("" when no node is at fault).
