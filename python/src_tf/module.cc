@@ -87,7 +87,8 @@ void bind_graph(nb::module_& m) {
       .def("pop_control", &Graph::pop_control)
       .def("push_device", &Graph::push_device)
       .def("pop_device", &Graph::pop_device)
-      .def("finalize", &Graph::finalize)
+      .def("finalize", [](Graph& g) { g.finalize(); })
+      .def("_unfinalize", [](Graph& g) { g.finalize(false); })
       .def("finalized", &Graph::finalized)
       .def("set_seed",
            [](Graph& g, nb::object seed) {

@@ -8,8 +8,24 @@ import os
 import runpy
 import sys
 import traceback
+import types
 
 _NAMES = {"torch": "trivium.torch", "torchvision": "trivium.torchvision", "tensorflow": "trivium.tf"}
+
+
+_OUT_OF_SCOPE = ("tensorflow.contrib.boosted_trees", "tensorflow.contrib.eager",
+                 "tensorflow.contrib.factorization", "tensorflow.contrib.tensor_forest")
+
+
+class _OutOfScope(types.ModuleType):
+    """A module that can be imported, for programs to say what they would use of it."""
+
+    __path__ = []
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise NotImplementedError(f"{self.__name__}.{name} is out of Trivium's scope")
 
 
 def _ours(name):
@@ -23,6 +39,8 @@ class _Aliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] not in _NAMES:
             return None
+        if name.startswith(_OUT_OF_SCOPE):
+            return importlib.util.spec_from_loader(name, self, is_package=True)
         ours = _ours(name)
         if ours not in sys.modules:
             try:
@@ -36,6 +54,9 @@ class _Aliases(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.util.spec_from_loader(name, self, is_package=True)
 
     def create_module(self, spec):
+        if spec.name.startswith(_OUT_OF_SCOPE):
+            self._spec = spec
+            return _OutOfScope(spec.name)
         module = importlib.import_module(_ours(spec.name))
         self._spec = getattr(module, "__spec__", None)
         return module

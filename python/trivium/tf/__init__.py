@@ -18,7 +18,8 @@ from trivium.tf import array_ops as _array, init_ops as initializers, math_ops a
 from trivium.tf import random_ops as _random, session as _session, variables as _variables
 from trivium.tf import check_ops as _check, index_ops as _index, linalg_ops as _linalg, matrix_ops as _matrix
 from trivium.tf import raw_ops, sparse_ops as _sparse
-from trivium.tf import data, host as _host, layers, losses, metrics, nn, summary, train
+from trivium.tf import data, data_flow as _flow, example as _example, host as _host, io_ops as _io
+from trivium.tf import layers, losses, metrics, nn, summary, train
 from trivium.tf import control_ops as _control, gradients as _gradients, rnn as _rnn
 from trivium.tf import graph_files as _graph_files, protos
 from trivium.tf._core import (
@@ -67,6 +68,10 @@ _PUBLIC = {
     _host: "py_func Print",
     _graph_files: "import_graph_def GraphDef NodeDef",
     protos: "AttrValue MetaGraphDef Summary Event HistogramProto",
+    _flow: """QueueBase FIFOQueue PaddingFIFOQueue RandomShuffleQueue ReaderBase WholeFileReader IdentityReader
+        TextLineReader TFRecordReader FixedLengthRecordReader""",
+    _example: "FixedLenFeature VarLenFeature FixedLenSequenceFeature parse_example parse_single_example",
+    _io: "read_file write_file decode_raw",
 }
 for _module, _names in _PUBLIC.items():
     for _name in _names.split():
@@ -148,11 +153,10 @@ def __getattr__(name):
     raise _core.Absent("trivium.tf has no %r%s" % (name, "; the nearest is tf.%s" % near[0] if near else ""))
 
 
-contrib = _namespace("contrib", rnn=_rnn, layers=_namespace(
-    "contrib.layers", flatten=layers.flatten,
-    xavier_initializer=lambda uniform=True, seed=None, dtype=float32: (
-        initializers.glorot_uniform if uniform else initializers.glorot_normal)(seed, dtype),
-    l2_regularizer=lambda scale, scope=None: lambda w: nn.l2_loss(w) * float(scale)))
+from trivium.tf import app, contrib, estimator, examples, flags, gfile, image, python_io  # noqa: E402
+
+app.flags, random_crop = flags, image.random_crop
 _sys.modules["trivium.tf.contrib.rnn"] = _rnn
+_sys.modules["trivium.tf.contrib.data"] = contrib.data.experimental
 compat = _namespace("compat", v1=_sys.modules[__name__])
 _sys.modules["trivium.tf.compat.v1"] = _sys.modules[__name__]

@@ -483,18 +483,44 @@ def control_dependencies(inputs):
 _DEVICE = re.compile(r"/?/?(?:job:[^/]*/?)?(?:replica:\d+/?)?(?:task:\d+/?)?(?:device:)?(?P<kind>[a-zA-Z]+):(?P<number>\d+|\*)$")
 
 
-@contextlib.contextmanager
-def device(device_name_or_function):
-    graph = get_default_graph()
-    text = device_name_or_function if isinstance(device_name_or_function, str) else ""
+def _device_text(given):
+    """"/device:CPU:0" of the ways a device is written; "" of none."""
+    text = given or ""
+    if not isinstance(text, str):
+        text = str(text)
     found = _DEVICE.search(text)
     if text and not found and "job" not in text:
         raise ValueError("Unknown attribute in '%s': a device is written like \"/cpu:0\"" % text)
-    graph.push_device("/device:%s:%s" % (found["kind"].upper(), found["number"]) if found else "")
+    return "/device:%s:%s" % (found["kind"].upper(), found["number"]) if found else ""
+
+
+def _device_of(frames):
+    """The finder for new operations: the innermost device or function that says something."""
+    def find(op, _):
+        for given in reversed(frames):
+            text = _device_text(given(op)) if callable(given) else given
+            if text or given is None:
+                return text or ""
+        return ""
+    return find
+
+
+@contextlib.contextmanager
+def device(device_name_or_function):
+    """Operations of the block go to a device; a function is asked for each of them."""
+    graph = get_default_graph()
+    frames = graph.state().setdefault("devices", [])
+    given = device_name_or_function
+    frames.append(given if given is None or callable(given) else _device_text(given))
+    graph.push_device(frames[-1] if isinstance(frames[-1], str) else "")
+    graph.set_device_finder(_device_of(list(frames)) if any(f is None or callable(f) for f in frames) else None)
     try:
         yield
     finally:
+        frames.pop()
         graph.pop_device()
+        graph.set_device_finder(
+            _device_of(list(frames)) if any(f is None or callable(f) for f in frames) else None)
 
 
 def set_random_seed(seed):

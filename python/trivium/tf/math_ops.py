@@ -301,12 +301,21 @@ def _ones_like(x):
     return out("OnesLike", [("x", x)], None, None, "ones_like")
 
 
+def _rows(t):
+    """The values of IndexedSlices; another tensor itself."""
+    return t.values if _sliced(t) else t
+
+
+def _sliced(t):
+    return hasattr(t, "_as_tensor") and hasattr(t, "indices") and hasattr(t, "values")
+
+
 def global_norm(t_list, name=None):
     """Square root of the sum of all squares."""
     if not isinstance(t_list, (list, tuple)):
         raise TypeError("t_list should be a sequence")
     with _core.name_scope(name, "global_norm"):
-        halves = [out("L2Loss", [("t", t)]) for t in t_list if t is not None]
+        halves = [out("L2Loss", [("t", _rows(t))]) for t in t_list if t is not None]
         total = reduce_sum(_core.pack(halves, None, "stack"))  # noqa: F821
         return sqrt(total * _core.tensor(2.0, total.dtype), name="global_norm")  # noqa: F821
 
@@ -319,7 +328,8 @@ def clip_by_global_norm(t_list, clip_norm, use_norm=None, name=None):
         clip = tensor(clip_norm, use_norm.dtype)
         scale = clip * minimum(1.0 / use_norm, 1.0 / clip)  # noqa: F821
         scale = scale + (use_norm - use_norm)  # a norm that is not finite spoils everything, as it should
-        return [None if t is None else tensor(t) * scale for t in t_list], use_norm
+        return [None if t is None else type(t)(t.values * scale, t.indices, t.dense_shape) if _sliced(t)
+                else tensor(t) * scale for t in t_list], use_norm
 
 
 def clip_by_average_norm(t, clip_norm, name=None):

@@ -1,13 +1,15 @@
 """Sessions: fetches of any nesting, feeds of any tensor."""
 import collections
+import logging
 
 import numpy as np
 
 from trivium import _tf
-from trivium.tf import _core, errors, host
+from trivium.tf import _core, errors, host, sparse_ops
 from trivium.tf._core import Operation, Tensor, Variable
 
 _DEFAULT = []
+_GROWTHS = 10  # so many runs after changes of the graph are a loop that builds
 
 
 class _Options:
@@ -94,6 +96,7 @@ class BaseSession:
         self._graph = graph or _core.get_default_graph()
         self._session = _tf.Session(self._graph)
         self._resources = {}  # queues and positions in data sets
+        self._size, self._grown = 0, 0  # of the graph at the last run; runs before which it grew
         host.register(self)
 
     graph = property(lambda self: self._graph)
@@ -105,6 +108,8 @@ class BaseSession:
             raise RuntimeError("Attempted to use a closed Session.")
         if self._graph.size() == 0:
             raise RuntimeError("The Session graph is empty.  Add operations to the graph before calling run().")
+        if self._graph.size() != self._size:
+            self._watch_growth()
         leaves = []
         rebuild = self._flatten(fetches, leaves)
         feeds = self._feeds(feed_dict) if feed_dict else []
@@ -119,6 +124,18 @@ class BaseSession:
         if fed:
             values = [fed[leaf] if leaf in fed else value for leaf, value in zip(leaves, values)]
         return rebuild(iter(values))
+
+    def _watch_growth(self):
+        """Warns, once, of a loop that adds operations between its runs."""
+        if self._size:
+            self._grown += 1
+        self._size = self._graph.size()
+        if self._grown == _GROWTHS:
+            site = self._graph.op(self._size - 1).site
+            logging.getLogger("trivium.tf").warning(
+                "%s: operations were added to the graph before each of %d runs of this session, the last one here. A "
+                "loop that builds operations grows the graph, and every run of it is planned anew: build them once, "
+                "before the loop.", site or "(unknown line)", _GROWTHS)
 
     def _flatten(self, fetch, leaves):
         if isinstance(fetch, (Tensor, Operation)):
@@ -138,6 +155,13 @@ class BaseSession:
             return lambda values: kind([(k, p(values)) for k, p in zip(keys, parts)])
         if isinstance(fetch, Variable):
             return self._flatten(fetch._ref, leaves)
+        if isinstance(fetch, (sparse_ops.SparseTensor, sparse_ops.IndexedSlices)):
+            sliced = isinstance(fetch, sparse_ops.IndexedSlices)
+            parts = [self._flatten(p, leaves) if p is not None else None for p in (
+                (fetch.values, fetch.indices, fetch.dense_shape) if sliced else
+                (fetch.indices, fetch.values, fetch.dense_shape))]
+            value = sparse_ops.IndexedSlicesValue if sliced else sparse_ops.SparseTensorValue
+            return lambda values: value(*[None if p is None else p(values) for p in parts])
         if hasattr(fetch, "_as_tensor"):
             return self._flatten(fetch._as_tensor(), leaves)
         if isinstance(fetch, str):
@@ -159,6 +183,9 @@ class BaseSession:
         for key, value in feed_dict.items():
             if isinstance(key, tuple):
                 feeds.extend(self._feeds(dict(zip(key, value))))
+                continue
+            if isinstance(key, sparse_ops.SparseTensor):
+                feeds.extend(self._feeds(dict(zip((key.indices, key.values, key.dense_shape), value))))
                 continue
             try:
                 tensor = self._graph.as_graph_element(key, allow_operation=False)

@@ -2,8 +2,12 @@
 import math
 
 from trivium import _tf
-from trivium.tf import _core, array_ops, math_ops, variables
+from trivium.tf import _core, array_ops, gradients, index_ops, math_ops, sparse_ops, variables
 from trivium.tf._core import GraphKeys, inp, tensor
+from trivium.tf.coordinator import Coordinator, QueueRunner, add_queue_runner, start_queue_runners
+from trivium.tf.data_flow import (batch, input_producer, limit_epochs, match_filenames_once, range_input_producer,
+                                  shuffle_batch, slice_input_producer, string_input_producer)
+from trivium.tf.example import BytesList, Example, Feature, Features, FloatList, Int64List
 from trivium.tf.saver import (CheckpointState, NewCheckpointReader, Saver, checkpoint_exists, get_checkpoint_state,
                               latest_checkpoint, list_variables, load_variable)
 
@@ -11,6 +15,7 @@ from trivium.tf.saver import (CheckpointState, NewCheckpointReader, Saver, check
 class Optimizer:
     """Adds gradients and updates to the graph. minimize() = compute_gradients() + apply_gradients()."""
     GATE_NONE, GATE_OP, GATE_GRAPH = 0, 1, 2
+    _rows_alone = True  # a zero gradient changes nothing, or all rows move as TensorFlow's do
 
     def __init__(self, kind, numbers, more, name, use_locking=False):
         self._name = name
@@ -34,16 +39,26 @@ class Optimizer:
         seed = None if grad_loss is None else tensor(grad_loss)
         if var_list is not None and not list(var_list):
             raise ValueError("No variables to optimize.")
-        return self._made.compute_gradients(tensor(loss), list(var_list or []), seed)
+        chosen = list(var_list) if var_list is not None else variables.trainable_variables()
+        if not chosen:
+            raise ValueError("No variables to optimize.")
+        refs = [v.value() if isinstance(v, _core.Variable) else v for v in chosen]
+        return list(zip(gradients.gradients(loss, refs, None if seed is None else [seed]), chosen))
 
     def apply_gradients(self, grads_and_vars, global_step=None, name=None):
+        grads_and_vars = list(grads_and_vars)
+        sliced = {v: g for g, v in grads_and_vars if isinstance(g, sparse_ops.IndexedSlices)}
         pairs = [(None if g is None else tensor(g), v) for g, v in grads_and_vars]
         for _, v in pairs:
             if not isinstance(v, _core.Variable):
                 raise NotImplementedError("Trying to update a Tensor %s" % v)
         scope = variables.get_variable_scope().name
         self._made.set_slot_prefix(scope + "/" if scope else "")
-        return self._made.apply_gradients(pairs, global_step, name or "")
+        made = self._made.apply_gradients(pairs, global_step, name or "")
+        kept = [_keep_other_rows(self, sliced[v], v, made) for _, v in pairs if v in sliced and not self._rows_alone]
+        if not kept:
+            return made
+        return array_ops.group(made, *kept, name=(name or self._name) + "/rows")
 
     def get_slot(self, var, name):
         return self._made.get_slot(var, name)
@@ -55,12 +70,28 @@ class Optimizer:
         return self._made.variables()
 
 
+def _keep_other_rows(optimizer, gradient, variable, update):
+    """An operation that undoes a dense update outside the rows of an IndexedSlices gradient."""
+    ones = array_ops.ones_like(gradient.indices)
+    rows = array_ops.shape(variable.value())[0]
+    touched = index_ops.unsorted_segment_sum(ones, gradient.indices, rows) > array_ops.zeros([1], ones.dtype)
+    writes = []
+    for state in [variable] + [optimizer.get_slot(variable, n) for n in optimizer.get_slot_names()]:
+        old = array_ops.identity(state.value())
+        with _core.control_dependencies([update]):
+            new = state.read_value()
+        writes.append(state.assign(array_ops.where(touched, new, old)))
+    return array_ops.group(*writes)
+
+
 class GradientDescentOptimizer(Optimizer):
     def __init__(self, learning_rate, use_locking=False, name="GradientDescent"):
         super().__init__("GradientDescent", [learning_rate], {}, name)
 
 
 class MomentumOptimizer(Optimizer):
+    _rows_alone = False
+
     def __init__(self, learning_rate, momentum, use_locking=False, name="Momentum", use_nesterov=False):
         super().__init__("Momentum", [learning_rate, momentum], {"use_nesterov": use_nesterov}, name)
 
@@ -71,11 +102,15 @@ class AdagradOptimizer(Optimizer):
 
 
 class AdadeltaOptimizer(Optimizer):
+    _rows_alone = False
+
     def __init__(self, learning_rate=0.001, rho=0.95, epsilon=1e-8, use_locking=False, name="Adadelta"):
         super().__init__("Adadelta", [learning_rate, rho, epsilon], {}, name)
 
 
 class RMSPropOptimizer(Optimizer):
+    _rows_alone = False
+
     def __init__(self, learning_rate, decay=0.9, momentum=0.0, epsilon=1e-10, use_locking=False, centered=False,
                  name="RMSProp"):
         super().__init__("RMSProp", [learning_rate, decay, momentum, epsilon], {"centered": centered}, name)
@@ -87,6 +122,8 @@ class AdamOptimizer(Optimizer):
 
 
 class FtrlOptimizer(Optimizer):
+    _rows_alone = False
+
     def __init__(self, learning_rate, learning_rate_power=-0.5, initial_accumulator_value=0.1,
                  l1_regularization_strength=0.0, l2_regularization_strength=0.0, use_locking=False, name="Ftrl",
                  accum_name=None, linear_name=None, l2_shrinkage_regularization_strength=0.0):
@@ -255,7 +292,15 @@ class ExponentialMovingAverage:
         return names
 
 
+_HOOKS = """SessionRunArgs SessionRunContext SessionRunHook SessionRunValues StopAtStepHook LoggingTensorHook StepCounterHook
+    CheckpointSaverHook NanTensorHook NanLossDuringTrainingError SummarySaverHook FeedFnHook FinalOpsHook Scaffold
+    MonitoredSession ChiefSessionCreator MonitoredTrainingSession SingularMonitoredSession""".split()
+
+
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
+    if name in _HOOKS:
+        from trivium.tf import session_hooks
+        return getattr(session_hooks, name)
     raise _core.Absent("tf.train.%s is not in this version" % name)

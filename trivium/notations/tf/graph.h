@@ -181,7 +181,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   /// stands for it. Without one it is an error.
   void set_capture(std::function<Tensor(const Tensor&)> capture) { capture_ = std::move(capture); }
 
-  void finalize() { finalized_ = true; }
+  void finalize(bool on = true) { finalized_ = on; }
   bool finalized() const { return finalized_; }
 
   // Seeds.

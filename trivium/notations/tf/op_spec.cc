@@ -28,6 +28,8 @@ const SpecTable& table() {
     define_more_ops(*t);
     define_host_ops(*t);
     define_linalg_ops(*t);
+    define_picture_ops(*t);
+    define_resize_ops(*t);
     return t;
   }();
   return *specs;

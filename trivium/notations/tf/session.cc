@@ -44,6 +44,14 @@ Data converted(const Feed& feed) {
   return feed.value.array.dtype() == engine ? feed.value : Data(feed.value.array.cast(engine));
 }
 
+/// The error with the line that made the operation at fault.
+OpError located(const OpError& error, const Graph& graph) {
+  const Operation* op = error.node().empty() ? nullptr : graph.find(error.node());
+  const std::string text = error.what();
+  if (!op || op->site().empty() || text.find(op->site()) != std::string::npos) return error;
+  return OpError(error.code(), text + "\n  made at " + op->site(), error.node());
+}
+
 bool same_value(const Data& a, const Data& b) {
   if (a.strings || b.strings)
     return a.strings && b.strings && a.strings->values == b.strings->values;
@@ -184,7 +192,11 @@ std::vector<Data> Session::run_data(const std::vector<Fetch>& fetches,
                         feed.key.shape().text());
     fed.push_back({feed.key, converted(feed)});
   }
-  return run_targets(targets, std::move(fed), nullptr, nullptr);
+  try {
+    return run_targets(targets, std::move(fed), nullptr, nullptr);
+  } catch (const OpError& error) {
+    throw located(error, *graph_);
+  }
 }
 
 /// `wanted_by`: the host operation whose inputs these are, when they are not the run's own fetches.

@@ -131,7 +131,8 @@ void Translator::uninitialized(Operation* variable) {
   std::string all;
   for (int i = 0; i < variable->graph().size(); ++i) {
     Operation* op = variable->graph().op(i);
-    if (is_variable(*op) && !store_->variable(op).initialized) all += "\n  " + op->name();
+    if (!is_variable(*op) || store_->variable(op).initialized) continue;
+    all += "\n  " + op->name() + (op->site().empty() ? "" : ", made at " + op->site());
   }
   throw OpError(Code::failed_precondition,
                 fmt::format("Attempting to use uninitialized value {0}\n\t [[{{{{node {0}}}}}]]"

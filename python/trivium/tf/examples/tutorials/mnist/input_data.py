@@ -1,4 +1,5 @@
-"""MNIST from the four IDX files in a folder (plain or .gz); nothing is ever downloaded."""
+"""MNIST from the four IDX files in a folder (plain or .gz); nothing is ever downloaded. When the folder a
+program names does not have them, the folder in the environment variable TRIVIUM_MNIST is taken."""
 import collections
 import gzip
 import os
@@ -14,7 +15,16 @@ def _open(folder, name):
                  os.path.join(folder, name.replace("-idx", ".idx"))):
         if os.path.exists(path):
             return gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb")
-    raise FileNotFoundError("%s: no %s (or .gz) there; put MNIST's four IDX files into that folder" % (folder, name))
+    raise FileNotFoundError(
+        "%s: no %s (or .gz) there, and nothing is downloaded; put MNIST's four IDX files into that folder, or name a "
+        "folder that has them in the environment variable TRIVIUM_MNIST" % (folder, name))
+
+
+def _folder(named):
+    other = os.environ.get("TRIVIUM_MNIST")
+    first = "train-images-idx3-ubyte"
+    there = any(os.path.exists(os.path.join(named, n)) for n in (first, first + ".gz", first.replace("-idx", ".idx")))
+    return other if other and not there else named
 
 
 def _read_idx(folder, name):
@@ -68,6 +78,8 @@ class DataSet:
 def read_data_sets(train_dir, fake_data=False, one_hot=False, dtype=np.float32, reshape=True, validation_size=5000,
                    seed=None, source_url=None):
     """train, validation (the first `validation_size` training items) and test; images in [0, 1]."""
+    train_dir = _folder(train_dir)
+
     def labels_of(name):
         labels = _read_idx(train_dir, name)
         return np.eye(10)[labels] if one_hot else labels
