@@ -152,7 +152,7 @@ TEST_P(EveryOp, SimdLevelsAgree) {
     return run_op(op(), in.a, in.b, in.c);
   };
   const std::vector<float> best = bits(0);
-  const int64_t all = hwy::SupportedTargets();
+  const int64_t all = hwy::SupportedTargets() & HWY_TARGETS;
   const auto expect_same = [&](const std::vector<float>& other, const char* level) {
     for (size_t i = 0; i < best.size(); ++i) {
       if (std::isnan(best[i]) && std::isnan(other[i])) continue;

@@ -10,14 +10,23 @@
 namespace trivium::cpu::detail {
 namespace {
 
+/// One element. Lanes past the end of a batch block hold any byte, which as a bool is undefined.
+template <typename T, typename From>
+T element(const From* src) {
+  if constexpr (std::is_same_v<From, bool>)
+    return static_cast<T>(*reinterpret_cast<const uint8_t*>(src) != 0);
+  else
+    return static_cast<T>(*src);
+}
+
 template <typename From, typename T>
 void load_run(const From* src, int64_t stride, int64_t n, T* dst) {
-  if (stride == 0) return void(std::fill_n(dst, n, static_cast<T>(*src)));
+  if (stride == 0) return void(std::fill_n(dst, n, element<T>(src)));
   if (stride == 1) {
-    for (int64_t i = 0; i < n; ++i) dst[i] = static_cast<T>(src[i]);
+    for (int64_t i = 0; i < n; ++i) dst[i] = element<T>(src + i);
     return;
   }
-  for (int64_t i = 0; i < n; ++i) dst[i] = static_cast<T>(src[i * stride]);
+  for (int64_t i = 0; i < n; ++i) dst[i] = element<T>(src + i * stride);
 }
 
 /// Position of a walk: an index per axis and the element it stands on.
