@@ -2,19 +2,15 @@
 // memory then.
 #include "trivium/engine/run/kept.h"
 
-#include <sys/mman.h>
-
 #include "trivium/engine/core/log.h"
 
 namespace trivium::run {
 namespace {
 
-constexpr size_t kHugePages = 4u << 20;
 constexpr int64_t kNever = -1;  // a version that no Cell has
 
 std::shared_ptr<Buffer> allocate(const Plan& plan) {
   auto memory = Buffer::allocate(plan.kept_bytes);
-  if (plan.kept_bytes >= kHugePages) madvise(memory->data(), plan.kept_bytes, MADV_HUGEPAGE);
   log::event(log::Topic::memory, "plan {:016x} keeps {} bytes between runs", plan.key,
              plan.kept_bytes);
   return memory;
