@@ -145,18 +145,21 @@ graph_util = _namespace("graph_util", **{n: getattr(_graph_files, n) for n in (
 train.write_graph = _graph_files.write_graph
 
 
+_LATER = ("app", "contrib", "estimator", "examples", "flags", "gfile", "image", "python_io")  # imported when asked for
+
+
 def __getattr__(name):
     import difflib
+    import importlib
     if name.startswith("__"):
         raise AttributeError(name)
+    if name in _LATER:
+        return importlib.import_module("trivium.tf." + name)
+    if name == "random_crop":
+        return importlib.import_module("trivium.tf.image").random_crop
     near = difflib.get_close_matches(name, [n for n in globals() if not n.startswith("_")], 1)
     raise _core.Absent("trivium.tf has no %r%s" % (name, "; the nearest is tf.%s" % near[0] if near else ""))
 
 
-from trivium.tf import app, contrib, estimator, examples, flags, gfile, image, python_io  # noqa: E402
-
-app.flags, random_crop = flags, image.random_crop
-_sys.modules["trivium.tf.contrib.rnn"] = _rnn
-_sys.modules["trivium.tf.contrib.data"] = contrib.data.experimental
 compat = _namespace("compat", v1=_sys.modules[__name__])
 _sys.modules["trivium.tf.compat.v1"] = _sys.modules[__name__]

@@ -2,6 +2,7 @@
 import sys
 
 from trivium.tf import flags
+from trivium.tf.flags import FLAGS  # noqa: F401
 
 
 def run(main=None, argv=None):

@@ -1,8 +1,12 @@
 """The parts of tf.contrib that programs of TensorFlow 1's time stand on."""
-from trivium.tf import data, nn as _nn, rnn, session_hooks as _hooks
-from trivium.tf.contrib import framework, layers, learn, legacy_seq2seq
+import sys as _sys
 
-_OUTSIDE = ("boosted_trees", "eager", "factorization", "tensor_forest")
+from trivium.tf import rnn
+from trivium.tf.contrib import framework, layers, learn, legacy_seq2seq
+from trivium.tf.data import experimental as data
+
+_sys.modules["trivium.tf.contrib.rnn"] = rnn
+_sys.modules["trivium.tf.contrib.data"] = data
 
 
 def __getattr__(name):

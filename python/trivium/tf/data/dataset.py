@@ -1,8 +1,4 @@
 """tf.data.Dataset: what the elements are and how to read them. Nothing is read before an iterator asks."""
-import glob
-import gzip
-import zlib
-
 import numpy as np
 
 from trivium import _tf
@@ -302,6 +298,7 @@ class _ListFiles(Dataset):
         super().__init__(Spec("string", ()), tensors=[self._pattern])
 
     def _open(self, reading):
+        import glob
         found = []
         for pattern in np.ravel(np.asarray(reading.of(self._pattern), object)):
             found += glob.glob(_text(pattern))
@@ -340,12 +337,14 @@ class _Files(Dataset):
 def _bytes_of(path, compression):
     try:
         if compression == "GZIP":
+            import gzip
             return gzip.open(path, "rb")
         file = open(path, "rb")
     except FileNotFoundError:
         raise errors.NotFoundError(None, None, "%s; No such file or directory" % path) from None
     if compression == "ZLIB":
         import io
+        import zlib
         with file:
             return io.BytesIO(zlib.decompress(file.read()))
     return file
