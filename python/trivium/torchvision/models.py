@@ -1,4 +1,4 @@
-"""AlexNet, VGG, ResNet, SqueezeNet, GoogLeNet, MobileNetV2, in the key names of their weight files.
+"""torchvision's classifiers, in the key names of their weight files; _more_models holds the later ones.
 `weights` names a file in $TORCH_HOME/hub/checkpoints; nothing is downloaded."""
 
 import collections
@@ -7,6 +7,9 @@ import warnings
 
 import trivium.torch as torch
 from trivium.torch import nn
+from trivium.torchvision import _more_models
+from trivium.torchvision._more_models import (DenseNet, EfficientNet, Inception3,  # noqa: F401
+                                              InceptionOutputs, MobileNetV3, ShuffleNetV2)
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _FILES = {
@@ -20,7 +23,34 @@ _FILES = {
     "resnext50_32x4d": ["resnext50_32x4d-7cdf4587", "resnext50_32x4d-1a0047aa"],
     "wide_resnet50_2": ["wide_resnet50_2-95faca4d", "wide_resnet50_2-9ba9bcbe"],
     "squeezenet1_0": ["squeezenet1_0-b66bff10"], "squeezenet1_1": ["squeezenet1_1-b8a52dc0"],
-    "googlenet": ["googlenet-1378be20"], "mobilenet_v2": ["mobilenet_v2-b0353104", "mobilenet_v2-7ebf99e0"]}
+    "googlenet": ["googlenet-1378be20"], "mobilenet_v2": ["mobilenet_v2-b0353104", "mobilenet_v2-7ebf99e0"],
+    "resnext101_32x8d": ["resnext101_32x8d-8ba56ff5", "resnext101_32x8d-110c445d"],
+    "wide_resnet101_2": ["wide_resnet101_2-32ee1156", "wide_resnet101_2-d733dc28"],
+    "densenet121": ["densenet121-a639ec97"], "densenet161": ["densenet161-8d451a50"],
+    "densenet169": ["densenet169-b2777c0a"], "densenet201": ["densenet201-c1103571"],
+    "shufflenet_v2_x0_5": ["shufflenetv2_x0.5-f707e7126e"],
+    "shufflenet_v2_x1_0": ["shufflenetv2_x1-5666bf0f80"],
+    "shufflenet_v2_x1_5": ["shufflenetv2_x1_5-3c479a10"],
+    "shufflenet_v2_x2_0": ["shufflenetv2_x2_0-8be3c8ee"],
+    "inception_v3": ["inception_v3_google-0cc3c7bd"],
+    "mobilenet_v3_small": ["mobilenet_v3_small-047dcff4"],
+    "mobilenet_v3_large": ["mobilenet_v3_large-8738ca79", "mobilenet_v3_large-5c1a4163"],
+    "efficientnet_b0": ["efficientnet_b0_rwightman-7f5810bc"],
+    "efficientnet_b1": ["efficientnet_b1_rwightman-bac287d4", "efficientnet_b1-c27df63c"],
+    "efficientnet_b2": ["efficientnet_b2_rwightman-c35c1473"],
+    "efficientnet_b3": ["efficientnet_b3_rwightman-b3899882"],
+    "efficientnet_b4": ["efficientnet_b4_rwightman-23ab8bcd"],
+    "efficientnet_b5": ["efficientnet_b5_lukemelas-1a07897c"],
+    "efficientnet_b6": ["efficientnet_b6_lukemelas-24a108a5"],
+    "efficientnet_b7": ["efficientnet_b7_lukemelas-c5b4e57e"]}
+# Images: resized to, cropped to, filter. The others: 256 (version 2: 232), 224, bilinear.
+_IMAGES = {
+    ("inception_v3", 1): (342, 299, "bilinear"), ("shufflenet_v2_x1_5", 1): (232, 224, "bilinear"),
+    ("shufflenet_v2_x2_0", 1): (232, 224, "bilinear"), ("efficientnet_b0", 1): (256, 224, "bicubic"),
+    ("efficientnet_b1", 1): (256, 240, "bicubic"), ("efficientnet_b1", 2): (255, 240, "bilinear"),
+    ("efficientnet_b2", 1): (288, 288, "bicubic"), ("efficientnet_b3", 1): (320, 300, "bicubic"),
+    ("efficientnet_b4", 1): (384, 380, "bicubic"), ("efficientnet_b5", 1): (456, 456, "bicubic"),
+    ("efficientnet_b6", 1): (528, 528, "bicubic"), ("efficientnet_b7", 1): (600, 600, "bicubic")}
 
 
 class Weights:
@@ -29,14 +59,15 @@ class Weights:
     def __init__(self, model, version):
         self.model, self.name = model, f"IMAGENET1K_V{version}"
         self.file = _FILES[model][version - 1] + ".pth"
-        self._resize = 256 if version == 1 else 232
+        self._image = _IMAGES.get((model, version), (256 if version == 1 else 232, 224, "bilinear"))
         self.meta = {"categories": []}
 
     def transforms(self):
         from trivium.torchvision import transforms as T
 
-        return T.Compose([T.Resize(self._resize), T.CenterCrop(224), T.ToTensor(),
-                          T.Normalize(_MEAN, _STD)])
+        resize, crop, filter_name = self._image
+        return T.Compose([T.Resize(resize, T.InterpolationMode(filter_name)), T.CenterCrop(crop),
+                          T.ToTensor(), T.Normalize(_MEAN, _STD)])
 
     def path(self):
         home = os.environ.get("TORCH_HOME") or os.path.join(
@@ -47,7 +78,8 @@ class Weights:
         if not os.path.exists(self.path()):
             raise RuntimeError(f"the weights {self.model} {self.name} are expected at {self.path()}; "
                                "Trivium downloads nothing: put the file there")
-        return torch.load(self.path())
+        state = torch.load(self.path())
+        return _more_models.new_dense_names(state) if self.model.startswith("densenet") else state
 
     def __repr__(self):
         return f"{self.model}.{self.name}"
@@ -67,7 +99,16 @@ for _model, _class in [("alexnet", "AlexNet"), ("vgg11", "VGG11"), ("vgg13", "VG
                        ("resnet152", "ResNet152"), ("resnext50_32x4d", "ResNeXt50_32X4D"),
                        ("wide_resnet50_2", "Wide_ResNet50_2"), ("squeezenet1_0", "SqueezeNet1_0"),
                        ("squeezenet1_1", "SqueezeNet1_1"), ("googlenet", "GoogLeNet"),
-                       ("mobilenet_v2", "MobileNet_V2")]:
+                       ("mobilenet_v2", "MobileNet_V2"), ("resnext101_32x8d", "ResNeXt101_32X8D"),
+                       ("wide_resnet101_2", "Wide_ResNet101_2"), ("densenet121", "DenseNet121"),
+                       ("densenet161", "DenseNet161"), ("densenet169", "DenseNet169"),
+                       ("densenet201", "DenseNet201"), ("shufflenet_v2_x0_5", "ShuffleNet_V2_X0_5"),
+                       ("shufflenet_v2_x1_0", "ShuffleNet_V2_X1_0"),
+                       ("shufflenet_v2_x1_5", "ShuffleNet_V2_X1_5"),
+                       ("shufflenet_v2_x2_0", "ShuffleNet_V2_X2_0"), ("inception_v3", "Inception_V3"),
+                       ("mobilenet_v3_small", "MobileNet_V3_Small"),
+                       ("mobilenet_v3_large", "MobileNet_V3_Large")] + [
+                           (f"efficientnet_b{i}", f"EfficientNet_B{i}") for i in range(8)]:
     globals()[_class + "_Weights"] = type(_class + "_Weights", (), _weights[_model])
 
 
@@ -264,6 +305,8 @@ resnet50 = _resnet("resnet50", Bottleneck, [3, 4, 6, 3])
 resnet101 = _resnet("resnet101", Bottleneck, [3, 4, 23, 3])
 resnet152 = _resnet("resnet152", Bottleneck, [3, 8, 36, 3])
 resnext50_32x4d = _resnet("resnext50_32x4d", Bottleneck, [3, 4, 6, 3], groups=32, width_per_group=4)
+resnext101_32x8d = _resnet("resnext101_32x8d", Bottleneck, [3, 4, 23, 3], groups=32, width_per_group=8)
+wide_resnet101_2 = _resnet("wide_resnet101_2", Bottleneck, [3, 4, 23, 3], width_per_group=128)
 wide_resnet50_2 = _resnet("wide_resnet50_2", Bottleneck, [3, 4, 6, 3], width_per_group=128)
 
 
@@ -430,12 +473,6 @@ def googlenet(*, weights=None, progress=True, pretrained=None, **kwargs):
     return net
 
 
-def _rounded(value, divisor=8):
-    """Channels in multiples of 8, never below 90%."""
-    new = max(divisor, int(value + divisor / 2) // divisor * divisor)
-    return new + divisor if new < 0.9 * value else new
-
-
 class Conv2dNormActivation(nn.Sequential):
     def __init__(self, inputs, outputs, kernel_size=3, stride=1, groups=1):
         super().__init__(nn.Conv2d(inputs, outputs, kernel_size, stride, (kernel_size - 1) // 2,
@@ -460,12 +497,12 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Module):
     def __init__(self, num_classes=1000, width_mult=1.0, dropout=0.2):
         super().__init__()
-        channels = _rounded(32 * width_mult)
-        self.last_channel = _rounded(1280 * max(1.0, width_mult))
+        channels = _more_models.rounded(32 * width_mult)
+        self.last_channel = _more_models.rounded(1280 * max(1.0, width_mult))
         layers = [Conv2dNormActivation(3, channels, stride=2)]
         for t, c, n, s in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
                            (6, 160, 3, 2), (6, 320, 1, 1)):
-            outputs = _rounded(c * width_mult)
+            outputs = _more_models.rounded(c * width_mult)
             for i in range(n):
                 layers.append(InvertedResidual(channels, outputs, s if i == 0 else 1, t))
                 channels = outputs
@@ -487,6 +524,25 @@ class MobileNetV2(nn.Module):
 
 
 mobilenet_v2 = _constructor("mobilenet_v2", MobileNetV2)
+
+
+for _model, _make in _more_models.MAKERS.items():
+    if _model != "inception_v3":
+        globals()[_model] = _constructor(_model, _make)
+del _model, _make
+
+
+def inception_v3(*, weights=None, progress=True, pretrained=None, **kwargs):
+    chosen = _chosen("inception_v3", weights, pretrained)
+    if chosen is None:
+        return Inception3(**kwargs)
+    wanted = kwargs.pop("aux_logits", True)
+    kwargs.setdefault("transform_input", True)
+    net = Inception3(**{**kwargs, "aux_logits": True, "init_weights": False})
+    net.load_state_dict(chosen.get_state_dict())
+    if not wanted:
+        net.aux_logits, net.AuxLogits = False, None
+    return net
 
 
 def list_models():
