@@ -1,5 +1,6 @@
 // Gradients: backward, grad, hooks, functions with a derivative of the caller's, recording modes.
 #include "python/src/tensor_type.h"
+#include "trivium/engine/record/safety.h"
 #include "trivium/engine/record/tape.h"
 
 namespace trivium::python {
@@ -71,6 +72,15 @@ std::vector<record::Var> run_rule(PyObject* rule, const std::vector<record::Var>
     out.push_back(o == Py_None ? record::Var() : record::Var(tensor_in(o)));
   }
   return out;
+}
+
+std::string text_of_site(PyObject* ask) {
+  nb::gil_scoped_acquire locked;
+  nb::object text = nb::steal(PyObject_CallNoArgs(ask));
+  check(text.is_valid());
+  const char* utf8 = PyUnicode_AsUTF8(text.ptr());
+  check(utf8 != nullptr);
+  return utf8;
 }
 
 record::Var run_hook(PyObject* hook, const record::Var& gradient) {
@@ -154,6 +164,18 @@ void define_autograd(Registry& r, nb::module_& m) {
     record::set_grad_enabled(a.flag(0));
     return none();
   });
+  r.function("_set_strict_inplace", "on", [](Args& a) {
+    record::set_strict_inplace(a.flag(0));
+    return none();
+  });
+  r.function("_strict_inplace", "", [](Args&) { return record::strict_inplace(); });
+  r.function("_set_detect_anomaly", "on, call_site=", [](Args& a) {
+    std::function<std::string()> site;
+    if (a.has(1)) site = [ask = shared(a.raw(1))] { return text_of_site(ask.get()); };
+    record::set_detect_anomaly(a.flag(0), std::move(site));
+    return none();
+  });
+  r.function("_detect_anomaly", "", [](Args&) { return record::detect_anomaly(); });
   r.function("_submit", "", [](Args&) {
     {
       Unlocked unlocked;

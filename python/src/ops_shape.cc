@@ -1,6 +1,7 @@
 // Views, rearranged copies, joining and cutting.
 #include "python/src/args.h"
 #include "python/src/tensor_type.h"
+#include "trivium/notations/nn/tensor_memory.h"
 
 namespace trivium::python {
 
@@ -13,7 +14,8 @@ std::vector<Tensor> split(Args& a) {
 }
 
 PyObject* view(Args& a) {
-  if (a.variadic_count() == 1 && is_dtype(a.raw(1))) return wrap(a.tensor(0).to(*a.dtype(1)));
+  if (a.variadic_count() == 1 && is_dtype(a.raw(1)))
+    return wrap_shared(nn::view_bytes(a.tensor(0), *a.dtype(1)));
   return wrap(a.tensor(0).view(a.dims(1)));
 }
 

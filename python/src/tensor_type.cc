@@ -7,6 +7,7 @@
 #include <cstring>
 #include <new>
 
+#include "trivium/engine/record/safety.h"
 #include "trivium/notations/nn/errors.h"
 #include "trivium/notations/nn/print.h"
 
@@ -316,7 +317,7 @@ TRIVIUM_GET(get_ndim, to_python(t.dim()))
 TRIVIUM_GET(get_requires_grad, to_python(t.requires_grad()))
 TRIVIUM_GET(get_is_leaf, to_python(t.is_leaf()))
 TRIVIUM_GET(get_retains_grad, to_python(t.retains_grad()))
-TRIVIUM_GET(get_data, wrap(t.data()))
+TRIVIUM_GET(get_data, wrap(Tensor(record::uncounted(t))))
 TRIVIUM_GET(get_T, wrap(t.T()))
 TRIVIUM_GET(get_mT, wrap(t.mT()))
 TRIVIUM_GET(get_real, wrap(t))

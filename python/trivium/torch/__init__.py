@@ -28,7 +28,7 @@ Generator = _C.Generator
 default_generator = _C.default_generator
 
 from trivium.torch import autograd  # noqa: E402
-from trivium.torch.autograd import (enable_grad, inference_mode, no_grad,  # noqa: E402,F401
+from trivium.torch.autograd import (enable_grad, inference_mode, is_anomaly_enabled, no_grad,  # noqa: E402,F401
                                     set_grad_enabled)
 from trivium.torch import _environment  # noqa: E402
 from trivium.torch._environment import *  # noqa: E402,F401,F403

@@ -286,10 +286,26 @@ def empty_strided(size, stride, *, dtype=None, device=None, requires_grad=False)
     return _C.empty(tuple(size), dtype=dtype, requires_grad=requires_grad)
 
 
+class _Capsule:
+    """What a bare capsule needs to be taken: it lies on the CPU."""
+
+    def __init__(self, capsule):
+        self._capsule = capsule
+
+    def __dlpack__(self, **_):
+        return self._capsule
+
+    def __dlpack_device__(self):
+        return 1, 0
+
+
 def from_dlpack(ext_tensor):
     if isinstance(ext_tensor, Tensor):
         return ext_tensor.detach()
     import numpy
+
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = _Capsule(ext_tensor)
 
     return _C.from_numpy(numpy.from_dlpack(ext_tensor))
 

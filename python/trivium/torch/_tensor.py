@@ -116,6 +116,8 @@ def __array__(self, dtype=None, copy=None):
 
 @_method
 def __dlpack__(self, **arguments):
+    if self.requires_grad:
+        raise BufferError("the memory of a tensor that requires a gradient is not handed out: call detach()")
     return self.detach().numpy().__dlpack__(**arguments)
 
 

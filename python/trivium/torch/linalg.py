@@ -1,5 +1,5 @@
-"""torch.linalg, the part that ordinary programs use; factorisations are computed without history
-unless said."""
+"""torch.linalg, the part that ordinary programs use. inv, solve, det, slogdet and cholesky have
+derivatives; the factorisations that NumPy computes have none and refuse a matrix that requires one."""
 
 from trivium import _C
 
@@ -126,8 +126,12 @@ def cholesky(A, *, upper=False):
 
 
 def _by_numpy(name, A, *args):
+    """NumPy's factorisation, which has no derivative: refused where one would be lost."""
     import numpy
 
+    if A.requires_grad and _C.is_grad_enabled():
+        raise NotImplementedError(f"linalg.{name} has no derivative in Trivium and the matrix requires "
+                                  "a gradient: call it under no_grad, or on A.detach()")
     return getattr(numpy.linalg, name)(A.detach().numpy(), *args)
 
 
@@ -159,8 +163,10 @@ def pinv(A):
 
 
 def lstsq(A, B):
-    return (_C.tensor(__import__("numpy").linalg.lstsq(A.detach().numpy(), B.detach().numpy(),
-                                                       rcond=None)[0]),)
+    if B.requires_grad and _C.is_grad_enabled():
+        raise NotImplementedError("linalg.lstsq has no derivative in Trivium and the right-hand side "
+                                  "requires a gradient: call it under no_grad, or on B.detach()")
+    return (_C.tensor(_by_numpy("lstsq", A, B.detach().numpy(), None)[0]),)
 
 
 def matrix_rank(A):

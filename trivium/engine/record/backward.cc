@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "trivium/engine/record/safety.h"
 #include "trivium/engine/record/var_impl.h"
 
 namespace trivium::record {
@@ -167,12 +168,17 @@ class Walk {
           "backward: the history of {} was consumed by an earlier backward; pass retain_graph=True "
           "there",
           node.name());
+    if (strict_inplace()) require_unchanged(node);
     std::vector<Val> results;
     if (node.rare && node.rare->rule)
       results = custom(node, gradients);
     else
       results = replay(node, gradients, wanted);
     std::vector<Edge> edges(node.edges(), node.edges() + node.inputs);
+    if (detect_anomaly())
+      for (size_t i = 0; i < results.size(); ++i)
+        if (results[i].slot && edges[i].node)
+          require_numbers(node, static_cast<int32_t>(i), results[i]);
     if (!keep_) node.drop_saved();
     for (size_t i = 0; i < results.size(); ++i)
       if (results[i].slot && edges[i].node && (!collecting_ || needed_.count(edges[i].node.get())))

@@ -1,6 +1,7 @@
 // Recording an op with its history, and the objects the history is made of.
 #include <mutex>
 
+#include "trivium/engine/record/safety.h"
 #include "trivium/engine/record/var_impl.h"
 
 namespace trivium::record {
@@ -104,7 +105,10 @@ void GradNode::drop_saved() {
   }
   if (!any) return;
   consumed = true;
-  if (rare) rare->rule = nullptr;
+  if (rare) {
+    rare->rule = nullptr;
+    rare->kept_tensors.clear();
+  }
   for (int32_t i = 0; i < inputs; ++i) edges()[i].node.reset();
 }
 
@@ -146,6 +150,7 @@ void record_call(const Call* call, std::span<const Val> in, std::span<Val> out, 
     node->wanted = wanted;
     node->floats = floats;
     node->scope = tape.scope();
+    if (detect_anomaly()) node->rarely().site = call_site();
     saved = saved_of(call, inference, wanted, floats);
   }
   {
@@ -184,7 +189,10 @@ Var apply(const Call* call, std::span<const Var> operands) {
   for (size_t i = 0; i < operands.size(); ++i) in.data()[i] = val_of(operands[i]);
   Val out;
   record_call(call, in.span(), {&out, 1}, grad_enabled());
-  return Var::of(std::move(out));
+  const Ref<GradNode> node = strict_inplace() ? out.edge.node : Ref<GradNode>();
+  Var result = Var::of(std::move(out));
+  if (node) watch_kept(*node, operands, {&result, 1});
+  return result;
 }
 
 std::vector<Var> apply_all(const Call* call, std::span<const Var> operands) {
@@ -196,8 +204,13 @@ std::vector<Var> apply_all(const Call* call, std::span<const Var> operands) {
   }
   std::vector<Val> out(call->infer(metas.span()).results.size());
   record_call(call, in.span(), out, grad_enabled());
+  Ref<GradNode> node;
+  if (strict_inplace())
+    for (const Val& v : out)
+      if (v.edge.node) node = v.edge.node;
   std::vector<Var> results;
   for (Val& v : out) results.push_back(Var::of(std::move(v)));
+  if (node) watch_kept(*node, operands, results);
   return results;
 }
 
@@ -209,6 +222,7 @@ std::vector<Var> attach_rule(const std::string& name, std::span<const Var> input
   node->scope = Tape::mine().scope();
   GradNode::Rare& rare = node->rarely();
   rare.name = name;
+  if (detect_anomaly()) rare.site = call_site();
   bool any = false;
   for (size_t i = 0; i < inputs.size(); ++i) {
     const Meta* meta = inputs[i].defined() ? inputs[i].meta() : nullptr;

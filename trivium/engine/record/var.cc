@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "trivium/engine/record/safety.h"
 #include "trivium/engine/record/strided.h"
 #include "trivium/engine/record/var_impl.h"
 
@@ -192,6 +193,7 @@ Var Var::detach() const {
   v.impl_->meta = x.meta;
   v.impl_->chain = x.chain;
   v.impl_->foreign = x.foreign;
+  v.impl_->uncounted = x.uncounted;
   return v;
 }
 
@@ -298,6 +300,10 @@ void Var::assign(const Var& value) {
     if (!x.base && history) x.edge = now.edge;
   }
   ++storage.version;
+  if (strict_inplace()) {
+    if (x.uncounted) uncounted_write(storage);
+    if (history && now.edge.node) watch_written(*now.edge.node, *value.impl_, x);
+  }
   if (storage.current->tape) {
     storage.current->tape->rebound(storage, before);
   } else if (storage.exports > 0 && before->is_ready() && before->memory().defined() &&
@@ -384,6 +390,7 @@ Var view(const Call* call, const Var& base) {
   x.chain = b.chain;
   x.chain.push_back(call);
   x.foreign = b.foreign;
+  x.uncounted = b.uncounted;
   x.detached = b.detached || !grad_enabled();
   x.base = b.is_view() ? b.base : base.ref();  // none: a view of a detached view
   if (x.foreign || x.storage->exports > 0) return v;

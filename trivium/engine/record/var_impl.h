@@ -32,8 +32,16 @@ struct GradNode : Counted<GradNode> {
   /// Operands, then results; null where the rule does not read them.
   Ref<Slot>* saved() { return reinterpret_cast<Ref<Slot>*>(edges() + inputs); }
 
+  /// A tensor whose content the node keeps, under strict_inplace: operands, then results.
+  struct Kept {
+    int32_t place;
+    Ref<Storage> storage;
+    int64_t version;  // less the uncounted ones
+  };
   /// What only few nodes have.
   struct Rare {
+    std::vector<Kept> kept_tensors;
+    std::string site;  // where the program called, under detect_anomaly
     std::string name;
     Rule rule;  // of attach_rule
     std::vector<const Meta*> operand_metas, result_metas;
@@ -57,6 +65,7 @@ struct VarImpl : Counted<VarImpl>, Pooled<VarImpl> {
   bool wants_grad = false;  // a leaf that collects a gradient
   bool detached = false;    // a view made without history
   bool foreign = false;     // somebody outside may write the memory
+  bool uncounted = false;   // made by uncounted(): writes are not seen by strict_inplace
   Edge edge;                // how it was made
   Ref<VarImpl> grad;
   GradNode* accumulator = nullptr;  // of a leaf; owned by the history that ends in it

@@ -186,9 +186,6 @@ Tensor zeros_like(const Tensor& x, const TensorOptions& options) {
 Tensor ones_like(const Tensor& x, const TensorOptions& options) {
   return ones(x.shape(), like(x, options));
 }
-Tensor empty_like(const Tensor& x, const TensorOptions& options) {
-  return empty(x.shape(), like(x, options));
-}
 Tensor full_like(const Tensor& x, const Scalar& value, const TensorOptions& options) {
   return full(x.shape(), value, like(x, options));
 }

@@ -169,10 +169,15 @@ Tensor gumbel_softmax(const Tensor& logits, double tau, bool hard, int64_t dim, 
 
 namespace {
 
+/// Place for a mask: one of x's shape lies, and is drawn, as x does.
+Tensor mask_for(const Tensor& x, const Shape& shape) {
+  return shape == x.shape() ? empty_like(x.detach()) : empty(shape, {.dtype = x.dtype()});
+}
+
 /// 0 with probability p, else 1/(1-p), in the shape of `like`.
 Tensor dropped(const Tensor& x, const Shape& mask_shape, double p, Generator rng) {
   if (p == 1) return x * 0;
-  const Tensor mask = empty(mask_shape, {.dtype = x.dtype()});
+  const Tensor mask = mask_for(x, mask_shape);
   draw::bernoulli(mask, 1 - p, rng);
   return x * (mask / (1 - p));
 }
@@ -220,7 +225,7 @@ Tensor alpha_dropped(const Tensor& x, const Shape& mask_shape, double p, Generat
   if (p == 1) return x * 0;
   constexpr double kAlpha = 1.7580993408473766;
   const double a = 1 / std::sqrt((kAlpha * kAlpha * p + 1) * (1 - p));
-  const Tensor mask = empty(mask_shape, {.dtype = x.dtype()});
+  const Tensor mask = mask_for(x, mask_shape);
   draw::bernoulli(mask, 1 - p, rng);
   return x * (mask * a) + ((mask - 1) * (kAlpha * a) + kAlpha * a * p);
 }

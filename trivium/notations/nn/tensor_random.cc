@@ -43,6 +43,25 @@ bool is_dense(const Tensor& x, Dims* order) {
   return true;
 }
 
+/// Whether x is a dense view whose axes lie in another order than they are named.
+bool permuted_dense(const Tensor& x, Dims* order) {
+  return x.is_view() && !x.is_contiguous() && x.count() > 0 && is_dense(x, order);
+}
+
+/// Shape in storage order, and the permutation back from there.
+struct Permuted {
+  Shape stored;
+  Dims back;
+};
+Permuted permuted(const Shape& shape, const Dims& order) {
+  Permuted p{{}, order};
+  for (int i = 0; i < order.size(); ++i) {
+    p.stored.push_back(shape[static_cast<int>(order[i])]);
+    p.back[static_cast<int>(order[i])] = i;
+  }
+  return p;
+}
+
 /// Draws the elements of x: `fill` gets memory in storage order and whether x lies contiguous.
 template <typename Fill>
 void redraw(const Tensor& x, Fill&& fill) {
@@ -59,15 +78,10 @@ void redraw(const Tensor& x, Fill&& fill) {
     write_back(x, Tensor(a), "draw");
     return;
   }
-  Shape stored;
-  Dims back = order;
-  for (int i = 0; i < order.size(); ++i) {
-    stored.push_back(x.shape()[static_cast<int>(order[i])]);
-    back[static_cast<int>(order[i])] = i;
-  }
-  Array a(stored, x.dtype());
+  const Permuted p = permuted(x.shape(), order);
+  Array a(p.stored, x.dtype());
   fill(a, false);
-  write_back(x, Tensor(a).permute(back), "draw");
+  write_back(x, Tensor(a).permute(p.back), "draw");
 }
 
 void require_floating(const Tensor& x, const char* op) {
@@ -196,15 +210,34 @@ TensorOptions like(const Tensor& x, TensorOptions options) {
 
 }  // namespace
 
+// What is drawn like a dense view lies as it does, and is drawn in that order.
+Tensor empty_like(const Tensor& x, const TensorOptions& options) {
+  Dims order;
+  if (!permuted_dense(x, &order)) return empty(x.shape(), like(x, options));
+  const Permuted p = permuted(x.shape(), order);
+  return empty(p.stored, like(x, options)).permute(p.back);
+}
 Tensor rand_like(const Tensor& x, const TensorOptions& options, Generator rng) {
-  return rand(x.shape(), like(x, options), rng);
+  Dims order;
+  if (!permuted_dense(x, &order)) return rand(x.shape(), like(x, options), rng);
+  const Tensor made = empty_like(x, options);
+  draw::uniform(made, 0, 1, rng);
+  return made;
 }
 Tensor randn_like(const Tensor& x, const TensorOptions& options, Generator rng) {
-  return randn(x.shape(), like(x, options), rng);
+  Dims order;
+  if (!permuted_dense(x, &order)) return randn(x.shape(), like(x, options), rng);
+  const Tensor made = empty_like(x, options);
+  draw::normal(made, 0, 1, rng);
+  return made;
 }
 Tensor randint_like(const Tensor& x, int64_t low, int64_t high, const TensorOptions& options,
                     Generator rng) {
-  return randint(low, high, x.shape(), like(x, options), rng);
+  Dims order;
+  if (!permuted_dense(x, &order)) return randint(low, high, x.shape(), like(x, options), rng);
+  const Tensor made = empty_like(x, options);
+  draw::random_range(made, low, high, rng);
+  return made;
 }
 
 Tensor normal(const Tensor& mean, const Tensor& std, Generator rng) {
@@ -242,7 +275,7 @@ Tensor bernoulli(const Tensor& p, Generator rng) {
 }
 
 Tensor bernoulli(const Tensor& like, double p, Generator rng) {
-  Array a(like.shape(), like.dtype());
+  Array a(like.shape(), like.dtype());  // in logical order, unlike the draws that fill a place
   random::bernoulli(generator(rng), a, p);
   return Tensor(a);
 }

@@ -1,6 +1,9 @@
 """torch.autograd: gradients as values, functions with their own derivative, recording modes."""
 
 import functools as _functools
+import linecache as _linecache
+import os as _os
+import sys as _sys
 import warnings as _warnings
 
 from trivium import _C
@@ -160,20 +163,42 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     return result
 
 
-_anomaly = False
+_PACKAGE = _os.path.dirname(_os.path.dirname(_os.path.dirname(_os.path.abspath(__file__)))) + _os.sep
 
 
-class set_detect_anomaly:
-    def __init__(self, mode, check_nan=True):
-        global _anomaly
-        self._before, _anomaly = _anomaly, bool(mode)
+def _call_site():
+    """The program's own line that is at work: the innermost frame outside of the package."""
+    frame = _sys._getframe()
+    while frame and _os.path.abspath(frame.f_code.co_filename).startswith(_PACKAGE):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    text = _linecache.getline(file, line).strip()
+    return f"{file}:{line}, in {frame.f_code.co_name}" + (f": {text}" if text else "")
+
+
+class _Switch:
+    """Works as a call, which sets it, and as a context, which sets it back."""
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        global _anomaly
-        _anomaly = self._before
+        self._set(self._before)
+
+
+class set_detect_anomaly(_Switch):
+    """While on, backward stops at the first NaN among the derivatives and names the line of the forward
+    pass that made it. check_nan=False switches the looking off."""
+
+    def __init__(self, mode, check_nan=True):
+        self._before = _C._detect_anomaly()
+        self._set(bool(mode) and check_nan)
+
+    @staticmethod
+    def _set(on):
+        _C._set_detect_anomaly(on, _call_site if on else None)
 
 
 class detect_anomaly(set_detect_anomaly):
@@ -182,7 +207,20 @@ class detect_anomaly(set_detect_anomaly):
 
 
 def is_anomaly_enabled():
-    return _anomaly
+    return _C._detect_anomaly()
+
+
+class set_strict_inplace(_Switch):
+    """Trivium's own switch. Derivatives here read what an operation was given, so writing to a tensor
+    afterwards does no harm. While this is on, backward raises PyTorch's error about it all the same."""
+
+    def __init__(self, mode):
+        self._before = _C._strict_inplace()
+        self._set(bool(mode))
+
+    @staticmethod
+    def _set(on):
+        _C._set_strict_inplace(on)
 
 
 class functional:

@@ -1,3 +1,3 @@
-"""torch.utils: data loading, and checkpoint."""
+"""torch.utils: data loading, checkpoint, and memory shared through DLPack."""
 
-from trivium.torch.utils import checkpoint, data, tensorboard  # noqa: F401
+from trivium.torch.utils import checkpoint, data, dlpack, tensorboard  # noqa: F401

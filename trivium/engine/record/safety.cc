@@ -1,0 +1,146 @@
+#include "trivium/engine/record/safety.h"
+
+#include <atomic>
+#include <cmath>
+#include <cstdlib>
+#include <mutex>
+#include <unordered_map>
+
+#include "trivium/engine/record/var_impl.h"
+
+namespace trivium::record {
+namespace {
+
+bool strict_at_start() {
+  const char* text = std::getenv("TRIVIUM_STRICT_INPLACE");
+  return text && *text && std::string(text) != "0";
+}
+
+std::atomic<bool>& strict_place() {
+  static std::atomic<bool> on{strict_at_start()};
+  return on;
+}
+
+std::atomic<bool> anomaly{false};
+std::mutex site_lock;  // guards `site`
+std::function<std::string()>& site() {
+  static auto& function = *new std::function<std::string()>;
+  return function;
+}
+
+/// Writes that do not count, while strict_inplace is on. Entries of storages that are gone do no
+/// harm: a new one at the same address starts with version 0, and versions are only compared with
+/// versions.
+std::mutex uncounted_lock;  // guards the rest
+std::unordered_map<const Storage*, int64_t>& uncounted_writes() {
+  static auto& table = *new std::unordered_map<const Storage*, int64_t>;
+  return table;
+}
+
+int64_t counted_version(const Storage& storage) {
+  const std::lock_guard<std::mutex> hold(uncounted_lock);
+  const auto at = uncounted_writes().find(&storage);
+  return storage.version - (at == uncounted_writes().end() ? 0 : at->second);
+}
+
+bool has_nan(const Array& a) {
+  if (a.dtype() == DType::f32) {
+    for (const float v : a.span<float>())
+      if (std::isnan(v)) return true;
+    return false;
+  }
+  for (int64_t i = 0; i < a.count(); ++i)
+    if (std::isnan(a.at(i))) return true;
+  return false;
+}
+
+std::string where(GradNode& node) {
+  std::string text;
+  if (node.rare && !node.rare->site.empty()) text += "; recorded at " + node.rare->site;
+  if (const std::string& scope = scope_name(node.scope); !scope.empty())
+    text += fmt::format("; layer \"{}\"", scope);
+  return text;
+}
+
+}  // namespace
+
+bool strict_inplace() { return strict_place().load(std::memory_order_relaxed); }
+void set_strict_inplace(bool on) { strict_place() = on; }
+
+Var uncounted(const Var& v) {
+  const Var handle = v.detach();
+  handle.impl()->uncounted = true;
+  return handle;
+}
+
+void uncounted_write(Storage& storage) {
+  const std::lock_guard<std::mutex> hold(uncounted_lock);
+  ++uncounted_writes()[&storage];
+}
+
+bool detect_anomaly() { return anomaly.load(std::memory_order_relaxed); }
+void set_detect_anomaly(bool on, std::function<std::string()> call_site) {
+  const std::lock_guard<std::mutex> hold(site_lock);
+  site() = std::move(call_site);
+  anomaly = on;
+}
+
+std::string call_site() {
+  std::function<std::string()> ask;
+  {
+    const std::lock_guard<std::mutex> hold(site_lock);
+    ask = site();
+  }
+  return ask ? ask() : "";
+}
+
+void watch_kept(GradNode& node, std::span<const Var> operands, std::span<const Var> results) {
+  const auto watch = [&](int32_t place, const Var& v) {
+    if (!node.saved()[place]) return;
+    const Ref<Storage>& storage = v.impl()->storage;
+    node.rarely().kept_tensors.push_back({place, storage, counted_version(*storage)});
+  };
+  for (int32_t i = 0; i < node.inputs; ++i) watch(i, operands[static_cast<size_t>(i)]);
+  for (size_t r = 0; r < results.size(); ++r)
+    watch(node.inputs + static_cast<int32_t>(r), results[r]);
+}
+
+void watch_written(GradNode& node, const VarImpl& source, VarImpl& place) {
+  if (!node.rare) return;
+  auto& kept = node.rare->kept_tensors;
+  // The op's operand was this tensor: it keeps the content of before the write.
+  std::erase_if(kept, [&](const GradNode::Kept& k) {
+    return k.place < node.inputs && k.storage == place.storage;
+  });
+  for (GradNode::Kept& k : kept)
+    if (k.place >= node.inputs && k.storage == source.storage)
+      k = {k.place, place.storage, counted_version(*place.storage)};
+}
+
+void require_unchanged(GradNode& node) {
+  if (!node.rare) return;
+  for (const GradNode::Kept& k : node.rare->kept_tensors) {
+    const int64_t now = counted_version(*k.storage);
+    if (now == k.version) continue;
+    const bool result = k.place >= node.inputs;
+    const Meta* meta = node.saved()[k.place] ? node.saved()[k.place]->meta : nullptr;
+    user_error(
+        "backward: one of the variables needed for gradient computation has been modified by an "
+        "inplace operation: {} {} of {}, {}, was at version {} when it was kept and is at version "
+        "{} now{}; write to a clone() of it, or turn strict_inplace off",
+        result ? "result" : "operand", result ? k.place - node.inputs : k.place, node.name(),
+        meta ? meta->text() : "", k.version, now, where(node));
+  }
+}
+
+void require_numbers(GradNode& node, int32_t i, const Val& gradient) {
+  Val copy = gradient;
+  if (!is_floating(copy.meta()->dtype)) return;
+  const Array values = Var::of(std::move(copy)).array();
+  if (!has_nan(values)) return;
+  user_error(
+      "Function '{}' returned nan values in its {}th output (the gradient of operand {}, {}){}",
+      node.name(), i, i, gradient.meta()->text(), where(node));
+}
+
+}  // namespace trivium::record
