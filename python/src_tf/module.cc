@@ -98,7 +98,11 @@ void bind_graph(nb::module_& m) {
       .def("seed_of", &Graph::seed)
       .def("set_capture",
            [](Graph& g, nb::object fn) {
-             g.set_capture([fn](const Tensor& t) { return nb::cast<Tensor>(fn(t)); });
+             // A graph may outlive the interpreter; what it holds of Python then stays.
+             const std::shared_ptr<nb::object> kept(new nb::object(fn), [](nb::object* p) {
+               if (nb::is_alive()) delete p;
+             });
+             g.set_capture([kept](const Tensor& t) { return nb::cast<Tensor>((*kept)(t)); });
            })
       .def(
           "set_device_finder",

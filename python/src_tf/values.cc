@@ -50,11 +50,12 @@ nb::object numpy_of(const Data& data) {
     return flat.attr("reshape")(dims);
   }
   const Array& a = data.array;
-  static nb::object empty = numpy().attr("empty");
+  // Never given back: the interpreter is gone when statics are.
+  static const auto* empty = new nb::object(numpy().attr("empty"));
   nb::list dims;
   for (int64_t d : a.shape()) dims.append(d);
   const char* name = a.dtype() == DType::bf16 ? "float32" : trivium::name_of(a.dtype());
-  nb::object out = empty(nb::tuple(dims), name);
+  nb::object out = (*empty)(nb::tuple(dims), name);
   const Array from = a.dtype() == DType::bf16 ? a.cast(DType::f32) : a;
   Py_buffer view;
   if (PyObject_GetBuffer(out.ptr(), &view, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0)
