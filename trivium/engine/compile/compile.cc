@@ -88,6 +88,7 @@ struct NamedPass {
   Pass run;
 };
 constexpr NamedPass kPasses[] = {{"widen", widen_sums},
+                                 {"loops", join_loops},
                                  {"simplify", simplify},
                                  {"cse", eliminate_common_subexpressions},
                                  {"decompose", decompose_composites},

@@ -24,6 +24,8 @@ struct Options {
   int threads = 0;  // 0: trivium::threads()
   std::string
       disable;  // passes to leave out, comma separated ("fuse,layout"); TRIVIUM_DISABLE adds to it
+  /// Fetch number → index of the graph input whose memory it may take over: what a loop carries.
+  std::vector<std::pair<int, int>> carried = {};
 };
 
 /// A plan together with the graph's own leaves in the plan's slot order.

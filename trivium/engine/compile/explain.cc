@@ -1,5 +1,6 @@
 // Text views of a plan: the stable one that golden tests compare, and the long one for people.
 #include <algorithm>
+#include <sstream>
 
 #include "trivium/engine/compile/compile.h"
 
@@ -66,6 +67,11 @@ std::string plan_text(const run::Plan& plan) {
     const run::Trace& t = plan.traces[s.trace];
     out += fmt::format("{:3} {} ({}) -> {}{}\n", i, t.kernel, operands_text(plan, s.in),
                        operands_text(plan, s.out), t.scope.empty() ? "" : "  # " + t.scope);
+    for (const auto& [name, region] : t.regions) {
+      out += fmt::format("    {}:\n", name);
+      std::istringstream lines(plan_text(*region));
+      for (std::string line; std::getline(lines, line);) out += "    " + line + "\n";
+    }
   }
   return out;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "trivium/engine/compile/regions.h"
 #include "trivium/engine/core/parallel.h"
 
 namespace trivium::compile {
@@ -139,6 +140,12 @@ class Assignment {
   void collect(int n, const std::vector<Format>& families) {
     const Node& node = g_.node(n);
     if (node.op->is_view()) return collect_view(n, families);
+    if (node.op->is_run_by_executor()) {  // plain all around
+      const size_t in = node.inputs.size(), out = static_cast<size_t>(node.outputs);
+      options_[n].push_back(
+          {&region_entry(), {std::vector<Format>(in), std::vector<Format>(out), 0.0}, false});
+      return;
+    }
     const run::KernelRequest request = request_for(g_, n, kNominalThreads, steady_);
     std::string reasons;
     const auto offer = [&](const run::KernelEntry* entry, Format family) {

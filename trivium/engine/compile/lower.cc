@@ -7,6 +7,8 @@
 #include <set>
 
 #include "trivium/engine/compile/memory.h"
+#include "trivium/engine/compile/regions.h"
+#include "trivium/engine/run/frame.h"
 
 namespace trivium::compile {
 namespace {
@@ -34,8 +36,9 @@ struct Draft {
   std::vector<int> after;    // steps that must run before (beside the writers of `in`)
   std::string scope;
   bool elementwise = false;
-  bool pure = true;       // the same results from the same operands
-  bool prologue = false;  // runs only when a Cell has changed
+  bool pure = true;                  // the same results from the same operands
+  bool prologue = false;             // runs only when a Cell has changed
+  std::optional<RegionStep> region;  // a node that runs other plans, or the host
 };
 
 class Lowering {
@@ -167,6 +170,7 @@ class Lowering {
     d.scope = g_.scope_name(node.scope);
     d.request = request_for(g_, n, unit_.options.threads, steady_);
     d.pure = node.op->effect() == Effect::none;
+    if (node.op->is_run_by_executor()) d.region = region_step(g_, n, unit_.options);
     d.elementwise = node.op->scalar().has_value() || node.op->name() == "elementwise_group";
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       d.request.in[i].format = choice.placement.in[i];
@@ -241,8 +245,8 @@ class Lowering {
       return uses > 0;
     }
     if (d.elementwise) return same_memory(d.request.in[position], d.request.out[o]);
-    if (!d.entry || d.entry->in_place.empty()) return false;
-    for (auto [a, b] : d.entry->in_place)
+    if (!d.entry) return false;
+    for (auto [a, b] : d.region ? d.region->in_place : d.entry->in_place)
       if (a == position && b == o)
         return d.request.in[position].bytes() == d.request.out[o].bytes();
     return false;
@@ -273,7 +277,7 @@ class Lowering {
       const int result = cell_results_[c];
       if (result < 0) continue;
       const int home = at_.at({cell.initial, 0});
-      if (try_direct(home, result, static_cast<int>(c))) continue;
+      if (try_direct(home, result, static_cast<int>(c), Place::cell)) continue;
       unit_.note(fmt::format(
           "memory: cell \"{}\" is written by a copy at the end (its old value is read later)",
           cell.cell->name()));
@@ -281,7 +285,7 @@ class Lowering {
     }
   }
 
-  bool try_direct(int home, int result, int slot) {
+  bool try_direct(int home, int result, int slot, Place place) {
     Storage& r = storages_[result];
     if (r.place != Place::arena || r.writer < 0) return false;
     const int writer = r.writer;
@@ -294,26 +298,45 @@ class Lowering {
     }
     for (int reader : storages_[home].readers)
       if (reader != writer) drafts_[writer].after.push_back(reader);
-    r.place = Place::cell;
+    r.place = place;
     r.slot = slot;
     return true;
   }
 
+  /// What a loop carries is written over its old content where that is possible, at once; else, as
+  /// all results, into memory of its own.
   void place_outputs() {
-    for (size_t i = 0; i < unit_.fetches.size(); ++i) {
-      const int storage = value_in(unit_.fetches[i], {}, "");
-      Storage& s = storages_[storage];
-      if (s.place == Place::arena && s.writer >= 0) {
-        s.place = Place::output;
-        s.slot = static_cast<int>(i);
-        output_storage_.push_back(storage);
+    std::vector<int> storages;
+    for (const Edge& e : unit_.fetches) storages.push_back(value_in(e, {}, ""));
+    output_storage_.resize(unit_.fetches.size());
+    output_stays_.assign(unit_.fetches.size(), 0);
+    std::vector<char> is_carried(unit_.fetches.size(), 0);
+    for (const auto& [fetch, input] : unit_.options.carried) is_carried[fetch] = 1;
+    for (size_t i = 0; i < storages.size(); ++i)  // copies that read old content come first
+      if (!is_carried[i] || storages_[storages[i]].writer < 0) place_output(i, storages[i]);
+    for (const auto& [fetch, input] : unit_.options.carried) {
+      const int storage = storages[fetch], home = at_.at({g_.inputs()[input].value, 0});
+      if (storages_[storage].writer < 0) continue;
+      if (unit_.enabled("donate") && try_direct(home, storage, input, Place::input)) {
+        output_stays_[fetch] = 1;
+        output_storage_[fetch] = storage;
       } else {
-        const int out =
-            new_storage(Place::output, static_cast<int>(i), desc(unit_.fetches[i]), "output");
-        add_reorder(storage, desc(unit_.fetches[i]), out, desc(unit_.fetches[i]), "");
-        output_storage_.push_back(out);
+        place_output(static_cast<size_t>(fetch), storage);
       }
     }
+  }
+
+  void place_output(size_t i, int storage) {
+    Storage& s = storages_[storage];
+    if (s.place == Place::arena && s.writer >= 0) {
+      s.place = Place::output;
+      s.slot = static_cast<int>(i);
+      output_storage_[i] = storage;
+      return;
+    }
+    const run::TensorDesc d = desc(unit_.fetches[i]);
+    output_storage_[i] = new_storage(Place::output, static_cast<int>(i), d, "output");
+    add_reorder(storage, d, output_storage_[i], d, "");
   }
 
   /// Copies into Cells run after every reader of the old content.
@@ -511,6 +534,7 @@ class Lowering {
   // ------------------------------------------------------------------------------------
   std::shared_ptr<run::Plan> build() {
     auto plan = std::make_shared<run::Plan>();
+    plan->output_stays = output_stays_;
     plan->constants = g_.constants();
     for (const auto& in : g_.inputs()) plan->inputs.push_back(desc(in.value));
     for (const auto& s : g_.scalars()) plan->scalars.push_back(desc(s.value));
@@ -523,6 +547,7 @@ class Lowering {
     for (int s : order_) add_step(*plan, s);
     add_prologue(*plan);
     place_memory(*plan);
+    run::link(*plan);
     for (int s : output_storage_) plan->output_buffers.push_back(buffer_of_[root(s)]);
     return plan;
   }
@@ -554,7 +579,9 @@ class Lowering {
 
   void add_step(run::Plan& plan, int s) {
     const Draft& d = drafts_[s];
-    const run::Kernel kernel = d.built ? *d.built : d.entry->build(d.request);
+    const run::Kernel kernel = d.built    ? *d.built
+                               : d.region ? d.region->kernel
+                                          : d.entry->build(d.request);
     run::Step step;
     step.fn = kernel.fn;
     step.state = kernel.state.get();
@@ -575,7 +602,9 @@ class Lowering {
                      d.scope,
                      0,
                      bytes,
-                     0};
+                     0,
+                     {}};
+    if (d.region) trace.regions = d.region->regions;
     if (d.node >= 0) {
       trace.flops = flops(d.node);
       trace.predicted_us = layout_.nodes[d.node].placement.microseconds;
@@ -653,6 +682,7 @@ class Lowering {
   std::map<std::pair<Edge, int>, int> at_;        // (value, format) → storage
   std::map<std::pair<Edge, int>, Format> views_;  // format a view is read in
   std::vector<Copy> pending_copies_;
+  std::vector<char> output_stays_;
   std::vector<int> cell_results_, output_storage_, order_, position_, buffer_of_;
 };
 

@@ -25,10 +25,7 @@ struct Walk {
     auto at = arrived.find(e);
     if (at == arrived.end()) return {};
     std::vector<Value>& parts = at->second;
-    if (parts.size() > 1) {
-      const Value sum = graph.op("add_n", parts);
-      parts.assign(1, sum);
-    }
+    if (parts.size() > 1) parts.assign(1, add_up(graph, parts));
     return parts[0];
   }
 
@@ -68,7 +65,40 @@ struct Walk {
   }
 };
 
+/// A gradient of gather that can be put row by row into a sum.
+bool is_scattered_rows(const Graph& graph, Value v) {
+  const Node& node = graph.node(v.node);
+  return node.op->name() == "scatter_add" &&
+         (node.attrs->integer("axis") == 0 || graph.meta(node.inputs[1]).shape.rank() == 1);
+}
+
+/// sum + scatter_add(updates, index), without the zeros between.
+Value put_rows(Graph& graph, Value sum, const Node& scatter) {
+  Value updates = graph.value(scatter.inputs[0]), index = graph.value(scatter.inputs[1]);
+  if (index.shape().rank() != 1) {  // along axis 0
+    std::vector<int64_t> rows = sum.shape().vec();
+    rows[0] = index.shape().count();
+    updates = graph.op("reshape", {updates}, {{"shape", rows}});
+    index = graph.op("reshape", {index}, {{"shape", std::vector<int64_t>{rows[0]}}});
+  }
+  return graph.op("index_update", {sum, index, updates},
+                  {{"axis", scatter.attrs->integer("axis")}, {"mode", std::string("add")}});
+}
+
 }  // namespace
+
+Value add_up(Graph& graph, const std::vector<Value>& parts) {
+  if (parts.size() == 1) return parts[0];
+  std::vector<Value> whole, rows;
+  for (const Value& v : parts) (is_scattered_rows(graph, v) ? rows : whole).push_back(v);
+  if (whole.empty()) {
+    whole.push_back(rows[0]);
+    rows.erase(rows.begin());
+  }
+  Value sum = whole.size() == 1 ? whole[0] : graph.op("add_n", whole);
+  for (const Value& v : rows) sum = put_rows(graph, sum, Node(graph.node(v.node)));
+  return sum;
+}
 
 std::vector<Value> gradients(const std::vector<Value>& ys, const std::vector<Value>& xs,
                              const std::vector<Value>& seeds, Unconnected unconnected) {

@@ -17,4 +17,7 @@ std::vector<Value> gradients(const std::vector<Value>& ys, const std::vector<Val
                              const std::vector<Value>& seeds = {},
                              Unconnected unconnected = Unconnected::none);
 
+/// Sum of gradients of one value. Rows that were scattered into zeros are added in place instead.
+Value add_up(Graph& graph, const std::vector<Value>& parts);
+
 }  // namespace trivium

@@ -21,10 +21,10 @@ RefTensor leaf_value(const Graph& graph, const Node& node, const InterpretInputs
   return RefTensor{Shape{}, DType::f32, {in.scalars.at(node.literal)}};
 }
 
-}  // namespace
-
-std::vector<RefTensor> interpret(const Graph& graph, const std::vector<Value>& fetches,
-                                 const InterpretInputs& inputs) {
+/// Runs what `fetches` need; `leaf` gives the value of an input, scalar, constant or cell.
+template <typename Leaf>
+std::vector<RefTensor> evaluate(const Graph& graph, const std::vector<Value>& fetches,
+                                Leaf&& leaf) {
   std::vector<char> needed(graph.size(), 0);
   for (const Value& v : fetches) needed[v.node] = 1;
   for (int n = graph.size() - 1; n >= 0; --n)
@@ -35,7 +35,7 @@ std::vector<RefTensor> interpret(const Graph& graph, const std::vector<Value>& f
     if (!needed[n]) continue;
     const Node& node = graph.node(n);
     if (node.literal >= 0) {
-      values[{n, 0}] = leaf_value(graph, node, inputs);
+      values[{n, 0}] = leaf(node);
       values[{n, 0}].dtype = graph.meta({n, 0}).dtype;
       continue;
     }
@@ -53,6 +53,27 @@ std::vector<RefTensor> interpret(const Graph& graph, const std::vector<Value>& f
   std::vector<RefTensor> out;
   for (const Value& v : fetches) out.push_back(values.at({v.node, v.output}));
   return out;
+}
+
+}  // namespace
+
+std::vector<RefTensor> interpret(const Graph& graph, const std::vector<Value>& fetches,
+                                 const InterpretInputs& inputs) {
+  return evaluate(graph, fetches,
+                  [&](const Node& node) { return leaf_value(graph, node, inputs); });
+}
+
+std::vector<RefTensor> interpret_region(const Graph& graph, const std::vector<Value>& fetches,
+                                        const std::vector<const RefTensor*>& inputs) {
+  static const InterpretInputs none;
+  return evaluate(graph, fetches, [&](const Node& node) {
+    return node.op->name() == "input" ? *inputs.at(node.literal) : leaf_value(graph, node, none);
+  });
+}
+
+std::vector<RefTensor> interpret_region(const Region& region,
+                                        const std::vector<const RefTensor*>& inputs) {
+  return interpret_region(*region.graph, region.results, inputs);
 }
 
 }  // namespace trivium

@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-#include "trivium/engine/graph/graph.h"
+#include "trivium/engine/graph/region.h"
 
 namespace trivium {
 
@@ -17,5 +17,13 @@ struct InterpretInputs {
 /// Values of `fetches` in double precision. Cells are read, never written.
 std::vector<struct RefTensor> interpret(const Graph& graph, const std::vector<Value>& fetches,
                                         const InterpretInputs& inputs);
+
+/// Results of a region, from its inputs in order.
+std::vector<struct RefTensor> interpret_region(const Region& region,
+                                               const std::vector<const struct RefTensor*>& inputs);
+/// The same for some of the values of a region's graph.
+std::vector<struct RefTensor> interpret_region(const Graph& graph,
+                                               const std::vector<Value>& fetches,
+                                               const std::vector<const struct RefTensor*>& inputs);
 
 }  // namespace trivium

@@ -120,7 +120,7 @@ class OpDef {
   struct Operand {
     std::string name, doc;
     bool optional = false;  // only trailing operands may be
-    bool variadic = false;  // only the last may be: one or more
+    bool variadic = false;  // only the last may be: one or more (none too when optional)
   };
   struct Attr {
     std::string name;
@@ -158,6 +158,10 @@ class OpDef {
   }
   OpDef& variadic_input(std::string name, std::string doc) {
     inputs_.push_back({name, doc, false, true});
+    return *this;
+  }
+  OpDef& optional_variadic_input(std::string name, std::string doc) {
+    inputs_.push_back({name, doc, true, true});
     return *this;
   }
   OpDef& output(std::string name, std::string doc) {
@@ -214,6 +218,11 @@ class OpDef {
     view_ = true;
     return *this;
   }
+  /// The executor itself runs it (other plans, the host): backends have no kernel for it.
+  OpDef& run_by_executor() {
+    by_executor_ = true;
+    return *this;
+  }
   OpDef& effect(Effect effect) {
     effect_ = effect;
     return *this;
@@ -257,6 +266,7 @@ class OpDef {
   std::optional<ScalarOp> scalar() const { return scalar_; }
   bool is_commutative() const { return commutative_; }
   bool is_view() const { return view_; }
+  bool is_run_by_executor() const { return by_executor_; }
   Effect effect() const { return effect_; }
   const std::vector<std::pair<int, int>>& in_place() const { return in_place_; }
   const CostFn& cost() const { return cost_; }
@@ -273,7 +283,7 @@ class OpDef {
   Decompose decompose_;
   CostFn cost_;
   std::optional<ScalarOp> scalar_;
-  bool commutative_ = false, view_ = false;
+  bool commutative_ = false, view_ = false, by_executor_ = false;
   Effect effect_ = Effect::none;
   std::vector<std::pair<int, int>> in_place_;
   std::vector<Sample> samples_;

@@ -76,8 +76,12 @@ Edge computed_at(const Graph& graph, Edge e) {
 
 class Printer {
  public:
-  Printer(const Graph& graph, bool names, std::vector<int> order)
-      : graph_(graph), names_(names), order_(std::move(order)), number_(graph.size(), -1) {
+  Printer(const Graph& graph, bool names, std::vector<int> order, bool scopes)
+      : graph_(graph),
+        names_(names),
+        scopes_(scopes),
+        order_(std::move(order)),
+        number_(graph.size(), -1) {
     for (size_t i = 0; i < order_.size(); ++i) number_[order_[i]] = static_cast<int>(i);
     number_cells();
   }
@@ -149,12 +153,12 @@ class Printer {
       out += fmt::format("{}{}{}", o ? ", " : " : ", name_of(meta.dtype), meta.shape.text());
     }
     const std::string& scope = graph_.scope_name(node.scope);
-    if (names_ && !scope.empty()) out += "  # " + (plain_word(scope) ? scope : quoted(scope));
+    if (scopes_ && !scope.empty()) out += "  # " + (plain_word(scope) ? scope : quoted(scope));
     return out;
   }
 
   const Graph& graph_;
-  const bool names_;
+  const bool names_, scopes_;
   std::vector<int> order_, number_, cell_number_, cell_order_;
 };
 
@@ -209,7 +213,7 @@ class NeedOrder {
 std::string to_text(const Graph& graph) {
   std::vector<int> order(graph.size());
   for (int n = 0; n < graph.size(); ++n) order[n] = n;
-  Printer printer(graph, true, std::move(order));
+  Printer printer(graph, true, std::move(order), true);
   return printer.nodes() + printer.assigns();
 }
 
@@ -220,9 +224,23 @@ std::string canonical_text(const Graph& graph, std::span<const Value> fetches) {
     need.visit({v.node, v.output});
   }
   need.visit_assigned();
-  Printer printer(graph, false, need.order());
+  Printer printer(graph, false, need.order(), false);
   std::string out = printer.nodes() + printer.assigns();
   for (const Value& v : fetches) out += "fetch " + printer.reference({v.node, v.output}) + "\n";
+  return out;
+}
+
+std::string region_text(const Graph& graph, std::span<const Value> inputs,
+                        std::span<const Value> results) {
+  NeedOrder need(graph);
+  for (const Value& v : inputs) need.visit(v.node);
+  for (const Value& v : results) {
+    if (v.graph != &graph) user_error("region: a result belongs to another graph");
+    need.visit(v.node);
+  }
+  Printer printer(graph, false, need.order(), true);
+  std::string out = printer.nodes();
+  for (const Value& v : results) out += "fetch " + printer.reference({v.node, v.output}) + "\n";
   return out;
 }
 

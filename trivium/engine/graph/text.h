@@ -33,4 +33,11 @@ std::unique_ptr<Graph> parse_text(std::string_view text);
 /// are first needed: equal for equal computations, whatever the order of recording.
 std::string canonical_text(const Graph& graph, std::span<const Value> fetches);
 
+/// A graph with its results, as an attribute of a region op holds it: `inputs` come first, in this
+/// order, then what `results` need in the order it is needed; scopes stay, names do not.
+std::string region_text(const Graph& graph, std::span<const Value> inputs,
+                        std::span<const Value> results);
+/// What region_text wrote; the last lines, "fetch %n", say what the results are.
+std::unique_ptr<Graph> parse_region_text(std::string_view text, std::vector<Value>* results);
+
 }  // namespace trivium

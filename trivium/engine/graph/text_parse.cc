@@ -80,7 +80,9 @@ class Parser {
  public:
   explicit Parser(std::string_view text) : cursor_(text), graph_(std::make_unique<Graph>()) {}
 
-  std::unique_ptr<Graph> run() {
+  /// With `results`, lines "fetch %n" are taken too.
+  std::unique_ptr<Graph> run(std::vector<Value>* results = nullptr) {
+    results_ = results;
     for (;;) {
       cursor_.skip_blanks();
       if (cursor_.at_end()) return std::move(graph_);
@@ -259,8 +261,12 @@ class Parser {
 
   // Lines.
   void assign_line() {
-    if (const std::string word = cursor_.word(); word != "assign")
-      cursor_.fail("'%', or assign, expected at the start of a line");
+    const std::string word = cursor_.word();
+    if (word == "fetch" && results_) {
+      results_->push_back(value());
+      return cursor_.end_of_line();
+    }
+    if (word != "assign") cursor_.fail("'%', or assign, expected at the start of a line");
     const auto [index, name] = cell_label();
     cursor_.expect('=');
     const Value v = value();
@@ -434,6 +440,7 @@ class Parser {
   std::vector<CellRef> cells_;
   int64_t cell_bytes_ = 0;
   bool assigning_ = false, is_hex_ = false;
+  std::vector<Value>* results_ = nullptr;
   std::vector<std::string_view> elements_;
   std::string_view hex_;
 };
@@ -441,5 +448,9 @@ class Parser {
 }  // namespace
 
 std::unique_ptr<Graph> parse_text(std::string_view text) { return Parser(text).run(); }
+
+std::unique_ptr<Graph> parse_region_text(std::string_view text, std::vector<Value>* results) {
+  return Parser(text).run(results);
+}
 
 }  // namespace trivium

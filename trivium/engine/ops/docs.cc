@@ -18,7 +18,7 @@ std::vector<const OpDef*> sorted_ops() {
 }
 
 std::string operand_line(const OpDef::Operand& operand, const char* role) {
-  std::string kind = operand.variadic ? ", one or more" : "";
+  std::string kind = !operand.variadic ? "" : operand.optional ? ", any number" : ", one or more";
   if (operand.optional) kind = ", optional";
   return fmt::format("- {} `{}`{}: {}\n", role, operand.name, kind, operand.doc);
 }
@@ -38,6 +38,7 @@ std::string properties(const OpDef& op) {
   if (op.is_view()) facts.push_back("a view: costs nothing");
   if (op.decompose())
     facts.push_back("may be written out as other ops (half precision: in float32)");
+  if (op.is_run_by_executor()) facts.push_back("run by the executor, on every backend");
   if (op.effect() == Effect::random) facts.push_back("random: never folded");
   if (op.effect() == Effect::host) facts.push_back("runs on the host, in order");
   return fmt::format("- {}\n", fmt::join(facts, "; "));

@@ -26,5 +26,6 @@ void define_index(OpRegistry& ops);
 void define_scatter(OpRegistry& ops);
 void define_scan(OpRegistry& ops);
 void define_random(OpRegistry& ops);
+void define_control(OpRegistry& ops);
 
 }  // namespace trivium::ops

@@ -1,13 +1,16 @@
-// A run takes a context (arena, pointer table) from the plan's pool, patches the pointers that
-// point outside the arena, and calls the steps one after another.
+// A run takes a context (arena, pointer table) from the plan's pool, binds the pointers that point
+// outside the arena, and calls the steps one after another.
 #include "trivium/engine/run/executor.h"
 
 #include <mutex>
+#include <optional>
 
 #include "trivium/engine/core/log.h"
 #include "trivium/engine/core/trace.h"
+#include "trivium/engine/run/frame.h"
 #include "trivium/engine/run/kept.h"
 #include "trivium/engine/run/profile.h"
+#include "trivium/engine/run/tape.h"
 
 namespace trivium::run {
 namespace {
@@ -16,13 +19,8 @@ struct Context {
   std::shared_ptr<Buffer> arena;
   std::vector<double> scalar_page;    // one 8-byte place per scalar slot
   std::vector<const void*> pointers;  // operands of all steps, in then out
-  std::vector<void*> bases;           // per buffer
-  struct Patch {
-    int32_t pointer, buffer;
-    size_t offset;
-  };
-  std::vector<Patch> patches;          // pointers outside the arena
-  std::vector<int32_t> first_pointer;  // per step
+  RunMemory memory;
+  std::optional<Frame> frame;
 };
 
 std::unique_ptr<Context> make_context(const Plan& plan) {
@@ -31,31 +29,10 @@ std::unique_ptr<Context> make_context(const Plan& plan) {
   log::event(log::Topic::memory, "context of plan {:016x}: arena {} bytes", plan.key,
              plan.arena_bytes);
   c->scalar_page.resize(plan.scalars.size());
-  c->bases.resize(plan.buffers.size());
-  for (size_t b = 0; b < plan.buffers.size(); ++b) {
-    const BufferInfo& info = plan.buffers[b];
-    if (info.place == Place::arena)
-      c->bases[b] = static_cast<char*>(c->arena->data()) + info.offset;
-    if (info.place == Place::scalar) c->bases[b] = &c->scalar_page[info.slot];
-    if (info.place == Place::constant) c->bases[b] = plan.constants[info.slot].raw();
-  }
-  for (const Step& step : plan.steps) {
-    c->first_pointer.push_back(static_cast<int32_t>(c->pointers.size()));
-    const auto add = [&](const Operand& o) {
-      const void* p = nullptr;
-      if (o.buffer >= 0) {
-        const Place place = plan.buffers[o.buffer].place;
-        if (place == Place::input || place == Place::cell || place == Place::output ||
-            place == Place::kept)
-          c->patches.push_back({static_cast<int32_t>(c->pointers.size()), o.buffer, o.offset});
-        else
-          p = static_cast<char*>(c->bases[o.buffer]) + o.offset;
-      }
-      c->pointers.push_back(p);
-    };
-    for (const Operand& o : step.in) add(o);
-    for (const Operand& o : step.out) add(o);
-  }
+  c->pointers.resize(static_cast<size_t>(plan.links.pointers));
+  c->frame.emplace(plan, c->pointers.data(), c->arena->data(), &c->memory);
+  for (size_t i = 0; i < plan.scalars.size(); ++i)
+    c->frame->bind_scalar(static_cast<int>(i), &c->scalar_page[i]);
   return c;
 }
 
@@ -115,47 +92,38 @@ void bind(const Plan& plan, const Bindings& b, std::vector<Array>& outputs, void
                           outputs[i].dtype() == d.dtype && outputs[i].buffer().use_count() == 1;
     if (!reusable) outputs[i] = Array(d.shape, d.dtype);
   }
-  for (size_t i = 0; i < plan.buffers.size(); ++i) {
-    const BufferInfo& info = plan.buffers[i];
-    if (info.place == Place::input) c.bases[i] = b.inputs[info.slot].raw();
-    if (info.place == Place::cell) c.bases[i] = b.cells[info.slot]->value().raw();
-    if (info.place == Place::output) c.bases[i] = outputs[info.slot].raw();
-    if (info.place == Place::kept) c.bases[i] = static_cast<char*>(kept) + info.offset;
-  }
-  for (const Context::Patch& p : c.patches)
-    c.pointers[p.pointer] = static_cast<char*>(c.bases[p.buffer]) + p.offset;
+  const Frame& frame = *c.frame;
+  for (size_t i = 0; i < b.inputs.size(); ++i)
+    frame.bind_input(static_cast<int>(i), b.inputs[i].raw());
+  for (size_t i = 0; i < b.cells.size(); ++i)
+    frame.bind_cell(static_cast<int>(i), b.cells[i]->value().raw());
+  for (size_t i = 0; i < outputs.size(); ++i)
+    frame.bind_output(static_cast<int>(i), outputs[i].raw());
+  if (kept) frame.bind_kept(kept);
 }
 
-void run_step(const Plan& plan, size_t index, Context& c) {
-  const Step& step = plan.steps[index];
-  const void** in = c.pointers.data() + c.first_pointer[index];
-  void** out = const_cast<void**>(in) + step.in.size();
+void run_step(Context& c, size_t index) {
   try {
-    step.fn({in, out, static_cast<char*>(c.arena->data()) + step.scratch_offset, step.state});
+    c.frame->run_step(index);
   } catch (const UserError& error) {
-    const std::string& scope = plan.traces[step.trace].scope;
-    if (scope.empty()) throw;
-    user_error("{}, in layer \"{}\"", error.what(), scope);
+    c.frame->rethrow(error, index);
   }
 }
 
 void run_steps_traced(const Plan& plan, size_t begin, size_t end, Context& c) {
   for (size_t i = begin; i < end; ++i) {
     const auto start = trace::Clock::now();
-    run_step(plan, i, c);
+    run_step(c, i);
     trace::add("step", plan.traces[plan.steps[i].trace].kernel, start, trace::Clock::now());
   }
 }
 
 void run_steps(const Plan& plan, size_t begin, size_t end, Context& c, Profile* profile) {
   if (!profile && trace::on()) return run_steps_traced(plan, begin, end, c);
-  if (!profile) {
-    for (size_t i = begin; i < end; ++i) run_step(plan, i, c);
-    return;
-  }
+  if (!profile) return c.frame->run(begin, end);
   for (size_t i = begin; i < end; ++i) {
     const auto start = Profile::Clock::now();
-    run_step(plan, i, c);
+    run_step(c, i);
     profile->step_done(plan, static_cast<int32_t>(i), start, Profile::Clock::now());
   }
 }
@@ -202,6 +170,7 @@ void execute(const Plan& plan, const Bindings& bindings, std::vector<Array>& out
     const Plan& plan;
     std::unique_ptr<Context>& context;
     ~Return() {
+      context->memory.clear();
       std::lock_guard<std::mutex> hold(plan.contexts->lock);
       plan.contexts->idle.push_back(std::move(context));
     }

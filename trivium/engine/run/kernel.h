@@ -39,12 +39,15 @@ struct TensorDesc {
   Shape physical() const;
 };
 
+class RunMemory;
+
 /// Arguments of one execution: pointers in operand order. An absent optional operand is null.
 struct KernelArgs {
   const void* const* in;
   void* const* out;
   void* scratch;
   const void* state;
+  RunMemory* run = nullptr;  // of the run in progress: only steps that run other plans use it
 };
 using KernelFn = void (*)(const KernelArgs&);
 

@@ -41,10 +41,26 @@ struct Step {
   int32_t trace = 0;                             // index into Plan::traces
 };
 
+/// Which pointers of a run follow from what (frame.h): operands of all steps in order, in then out.
+struct Links {
+  struct Place {
+    int32_t pointer;
+    size_t offset;
+  };
+  int32_t pointers = 0;
+  std::vector<int32_t> first;  // per step
+  std::vector<Place> arena, kept;
+  std::vector<std::pair<int32_t, const void*>> constants;
+  std::vector<std::vector<Place>> inputs, scalars, cells, outputs;  // per slot
+};
+
+struct Plan;
+
 /// What a step is called and what it should cost; read by the profiler and explain only.
 struct Trace {
   std::string kernel, op, scope;
   double flops = 0, bytes = 0, predicted_us = 0;
+  std::vector<std::pair<std::string, std::shared_ptr<const Plan>>> regions;  // it runs, by name
 };
 
 struct Plan {
@@ -59,6 +75,9 @@ struct Plan {
   int32_t prologue = 0;               // the first steps: they make what is kept between runs
   std::vector<int32_t> kept_sources;  // cell slots that the prologue reads
   size_t kept_bytes = 0;
+  /// Per output: 1 where it is written over the input it is carried from (Options::carried).
+  std::vector<char> output_stays;
+  Links links;
   size_t arena_bytes = 0;
   size_t live_lower_bound = 0;  // most bytes alive at once: the arena can not be smaller
   uint64_t key = 0;

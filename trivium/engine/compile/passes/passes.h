@@ -27,4 +27,7 @@ void fuse_epilogues(Unit& unit);
 /// Chains of elementwise ops over one iteration space become elementwise_group nodes.
 void group_elementwise(Unit& unit);
 
+/// Loops that are the beginning of another one over the same operands become that one.
+void join_loops(Unit& unit);
+
 }  // namespace trivium::compile

@@ -102,7 +102,8 @@ struct Simplifier {
   Value fold(const Node& node, const ValueMeta& out, const std::vector<Value>& in) {
     if (node.outputs != 1 || in.empty() || out.shape.count() > kFoldLimit) return {};
     if (node.op->effect() != Effect::none || !node.op->reference()) return {};
-    if (node.op->name() == "broadcast_to") return {};
+    const std::string& op = node.op->name();
+    if (op == "broadcast_to" || op == "while" || op == "cond") return {};
     Graph small;
     std::vector<Value> copies;
     for (const Value& v : in) {
