@@ -10,6 +10,7 @@
 //   auto out = session.run({loss, step}, {{x, values}});
 #pragma once
 
+#include "trivium/notations/tf/control.h"
 #include "trivium/notations/tf/gradients.h"
 #include "trivium/notations/tf/ops.h"
 #include "trivium/notations/tf/session.h"

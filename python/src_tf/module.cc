@@ -546,5 +546,6 @@ NB_MODULE(_tf, m) {
   bind_train(m);
   bind_files(m);
   bind_host(m);
+  bind_control(m);
   bind_graph_files(m);
 }

@@ -35,6 +35,7 @@ nb::object shape_out(const PartialShape& shape);
 DataType type_in(const std::string& name);
 
 void bind_host(nb::module_& m);
+void bind_control(nb::module_& m);
 /// GraphDefs, the schema of TensorFlow's messages, SavedModels.
 void bind_graph_files(nb::module_& m);
 

@@ -63,7 +63,7 @@ _PUBLIC = {
         is_variable_initialized assign assign_add assign_sub scatter_update scatter_add scatter_sub count_up_to""",
     _session: """Session InteractiveSession ConfigProto GPUOptions GraphOptions OptimizerOptions RunOptions RunMetadata
         get_default_session""",
-    _control: "cond case while_loop map_fn foldl foldr scan Assert",
+    _control: "cond case while_loop TensorArray map_fn foldl foldr scan Assert",
     _gradients: "gradients",
     _host: "py_func Print",
     _graph_files: "import_graph_def GraphDef NodeDef",

@@ -479,7 +479,7 @@ def xw_plus_b(x, weights, biases, name=None):
 
 
 _SAMPLED = ("nce_loss", "sampled_softmax_loss", "log_uniform_candidate_sampler", "compute_accidental_hits")
-_RECURRENT = ("static_rnn", "static_bidirectional_rnn", "dynamic_rnn")
+_RECURRENT = ("static_rnn", "static_bidirectional_rnn", "dynamic_rnn", "bidirectional_dynamic_rnn")
 
 
 def __getattr__(name):

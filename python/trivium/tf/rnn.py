@@ -3,7 +3,7 @@ import collections
 
 import numpy as np
 
-from trivium.tf import _core, array_ops, init_ops, math_ops, nn, variables
+from trivium.tf import _core, array_ops, control_ops, init_ops, math_ops, nn, variables
 from trivium.tf._core import tensor
 
 LSTMStateTuple = collections.namedtuple("LSTMStateTuple", ["c", "h"])
@@ -153,8 +153,12 @@ def _start(cell, first, initial_state, dtype):
         return initial_state
     if dtype is None:
         raise ValueError("If there is no initial_state, you must give a dtype.")
+    first = control_ops._flat(first)[0]
     batch = first.shape[0].value
-    return cell.zero_state(batch if batch is not None else array_ops.shape(first)[0], dtype)
+    if batch is None:
+        rows = first.tensor if isinstance(first, _Row) else first
+        batch = array_ops.shape(rows)[1 if isinstance(first, _Row) else 0]
+    return cell.zero_state(batch, dtype)
 
 
 def static_rnn(cell, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
@@ -170,7 +174,7 @@ def static_rnn(cell, inputs, initial_state=None, dtype=None, sequence_length=Non
 def _reversed(xs, length):
     if length is None:
         return xs[::-1]
-    raise NotImplementedError("static_bidirectional_rnn: sequence_length")
+    return array_ops.unstack(_backwards(array_ops.stack(xs), tensor(length), 0, 1))
 
 
 def static_bidirectional_rnn(cell_fw, cell_bw, inputs, initial_state_fw=None, initial_state_bw=None, dtype=None,
@@ -185,15 +189,88 @@ def static_bidirectional_rnn(cell_fw, cell_bw, inputs, initial_state_fw=None, in
         return [array_ops.concat([f, b], 1) for f, b in zip(forward, backward)], state_fw, state_bw
 
 
+def _state_leaves(size):
+    return [leaf for s in size for leaf in _state_leaves(s)] if isinstance(size, tuple) else [size]
+
+
 def dynamic_rnn(cell, inputs, sequence_length=None, initial_state=None, dtype=None, parallel_iterations=None,
                 swap_memory=False, time_major=False, scope=None):
-    """inputs [batch, time, n] ([time, batch, n] with time_major); the number of steps must be known."""
-    inputs = tensor(inputs)
-    axis = 0 if time_major else 1
-    if inputs.shape[axis].value is None:
-        raise NotImplementedError("dynamic_rnn: a number of steps that is not known while the graph is built")
+    """inputs [batch, time, n] ([time, batch, n] with time_major), or a tuple of such. One loop over time; past a
+    row's length outputs are 0 and its state stays."""
     with variables.variable_scope(scope or "rnn"):
-        steps = array_ops.unstack(inputs, axis=axis)
-        length = None if sequence_length is None else tensor(sequence_length)
-        outputs, state = _run(cell, steps, _start(cell, steps[0], initial_state, dtype), length)
-        return array_ops.stack(outputs, axis), state
+        flat = [tensor(x) for x in control_ops._flat(inputs)]
+        if not time_major:
+            flat = [array_ops.transpose(x, [1, 0] + list(range(2, x.shape.ndims))) for x in flat]
+        steps = control_ops._count(flat)
+        length = None if sequence_length is None else array_ops.identity(
+            math_ops.cast(tensor(sequence_length), _core.int32), name="sequence_length")
+        state = _start(cell, control_ops._like(inputs, iter([_Row(x) for x in flat])), initial_state, dtype)
+        outputs, state = _loop(cell, inputs, flat, steps, length, state, dtype or flat[0].dtype)
+        for out in control_ops._flat(outputs):
+            if out.shape.ndims is not None:
+                out.set_shape([steps if isinstance(steps, int) else None] + out.shape.as_list()[1:])
+        if not time_major:
+            flip = [array_ops.transpose(x, [1, 0] + list(range(2, x.shape.ndims)))
+                    for x in control_ops._flat(outputs)]
+            outputs = control_ops._like(outputs, iter(flip))
+        return outputs, state
+
+
+class _Row:
+    """What one row of a [time, batch, …] tensor looks like, before there is one."""
+
+    def __init__(self, x):
+        self.tensor, self.shape = x, x.shape[1:]
+
+
+def _loop(cell, structure, inputs, steps, length, state, dtype):
+    rows = [control_ops.TensorArray(x.dtype, steps, name="input_%d" % i).unstack(x) for i, x in enumerate(inputs)]
+    made = [control_ops.TensorArray(dtype, steps, name="output_%d" % i)
+            for i, _ in enumerate(_state_leaves(cell.output_size))]
+    first = control_ops._flat(state)
+
+    def body(time, leaves, made):
+        x = control_ops._like(structure, iter([r.read(time) for r in rows]))
+        old = control_ops._like(state, iter(leaves))
+        output, new = cell(x, old)
+        flat = control_ops._flat(output)
+        if length is not None:
+            live = math_ops.less(time, length)
+            flat = [array_ops.where(live, o, array_ops.zeros_like(o)) for o in flat]
+            new = _chosen(live, new, old)
+        after = control_ops._flat(new)
+        for old_leaf, leaf in zip(leaves, after):
+            leaf.set_shape(old_leaf.shape)
+        outputs.append(output)
+        return time + 1, after, [a.write(time, o) for a, o in zip(made, flat)]
+
+    outputs = []
+    time = _core.tensor(0, name="time")
+    _, last, made = control_ops.while_loop(lambda time, *_: math_ops.less(time, steps), body, (time, first, made))
+    return (control_ops._like(outputs[0], iter([a.stack() for a in made])),
+            control_ops._like(state, iter(last)))
+
+
+def _backwards(x, length, time_axis, batch_axis):
+    if length is not None:
+        return _core.out("ReverseSequence", [("input", x), ("seq_lengths", length)],
+                         {"seq_dim": time_axis, "batch_dim": batch_axis})
+    return array_ops.reverse(x, [time_axis])
+
+
+def bidirectional_dynamic_rnn(cell_fw, cell_bw, inputs, sequence_length=None, initial_state_fw=None,
+                              initial_state_bw=None, dtype=None, parallel_iterations=None, swap_memory=False,
+                              time_major=False, scope=None):
+    """One cell from the first step on, another from the last: ((outputs_fw, outputs_bw), (state_fw, state_bw))."""
+    time_axis, batch_axis = (0, 1) if time_major else (1, 0)
+    with variables.variable_scope(scope or "bidirectional_rnn"):
+        with variables.variable_scope("fw") as fw:
+            forward, state_fw = dynamic_rnn(cell_fw, inputs, sequence_length, initial_state_fw, dtype,
+                                            time_major=time_major, scope=fw)
+        with variables.variable_scope("bw") as bw:
+            length = None if sequence_length is None else tensor(sequence_length)
+            turned = _backwards(tensor(inputs), length, time_axis, batch_axis)
+            backward, state_bw = dynamic_rnn(cell_bw, turned, sequence_length, initial_state_bw, dtype,
+                                             time_major=time_major, scope=bw)
+        return (forward, _backwards(backward, length, time_axis, batch_axis)), (state_fw, state_bw)
+

@@ -46,7 +46,9 @@ Value RegionDraft::capture(Value outer) {
       if (c.outer == outer) return c.inner;
   const Node& node = outer.graph->node(outer.node);
   Value inner;
-  if (node.op->name() == "constant" && outer.shape().count() <= kRepeatedElements) {
+  // Floating literals come in as inputs: somebody may ask for their gradient.
+  if (node.op->name() == "constant" && !is_floating(outer.dtype()) &&
+      outer.shape().count() <= kRepeatedElements) {
     inner = graph->constant(outer.graph->constants()[node.literal]);
     literals.push_back({outer, inner});
     return inner;

@@ -39,7 +39,7 @@ struct RegionDraft {
   std::vector<Value> results;
 
   Value input(const std::string& name, const ValueMeta& meta);
-  /// `outer` inside the region. A small literal is repeated there.
+  /// `outer` inside the region. A small literal of integers or bools is repeated there.
   Value capture(Value outer);
 };
 

@@ -74,12 +74,16 @@ Edge computed_at(const Graph& graph, Edge e) {
   return e;
 }
 
+/// What a text says: everything; a region's graph, whose inputs have no names; or only what is
+/// computed, without scopes and nodes that hand on their operand.
+enum class Detail { everything, region, computation };
+
 class Printer {
  public:
-  Printer(const Graph& graph, bool names, std::vector<int> order, bool scopes)
+  Printer(const Graph& graph, Detail detail, std::vector<int> order)
       : graph_(graph),
-        names_(names),
-        scopes_(scopes),
+        detail_(detail),
+        names_(detail == Detail::everything),
         order_(std::move(order)),
         number_(graph.size(), -1) {
     for (size_t i = 0; i < order_.size(); ++i) number_[order_[i]] = static_cast<int>(i);
@@ -103,7 +107,7 @@ class Printer {
   }
 
   std::string reference(Edge e) const {
-    if (!names_) e = computed_at(graph_, e);
+    if (detail_ == Detail::computation) e = computed_at(graph_, e);
     return e.output == 0 ? fmt::format("%{}", number_[e.node])
                          : fmt::format("%{}.{}", number_[e.node], e.output);
   }
@@ -153,22 +157,25 @@ class Printer {
       out += fmt::format("{}{}{}", o ? ", " : " : ", name_of(meta.dtype), meta.shape.text());
     }
     const std::string& scope = graph_.scope_name(node.scope);
-    if (scopes_ && !scope.empty()) out += "  # " + (plain_word(scope) ? scope : quoted(scope));
+    if (detail_ != Detail::computation && !scope.empty())
+      out += "  # " + (plain_word(scope) ? scope : quoted(scope));
     return out;
   }
 
   const Graph& graph_;
-  const bool names_, scopes_;
+  const Detail detail_;
+  const bool names_;
   std::vector<int> order_, number_, cell_number_, cell_order_;
 };
 
 /// Nodes in the order operands are first needed, roots one after the other.
 class NeedOrder {
  public:
-  explicit NeedOrder(const Graph& graph) : graph_(graph), seen_(graph.size(), 0) {}
+  NeedOrder(const Graph& graph, Detail detail)
+      : graph_(graph), detail_(detail), seen_(graph.size(), 0) {}
 
   void visit(Edge wanted) {
-    const int root = computed_at(graph_, wanted).node;
+    const int root = maker(wanted);
     if (seen_[root]) return;
     std::vector<std::pair<int, size_t>> path{
         {root, 0}};  // node and its next operand: no recursion, graphs are deep
@@ -181,7 +188,7 @@ class NeedOrder {
         path.pop_back();
         continue;
       }
-      const int operand = computed_at(graph_, inputs[next++]).node;
+      const int operand = maker(inputs[next++]);
       if (seen_[operand]) continue;
       seen_[operand] = 1;
       path.push_back({operand, 0});
@@ -203,7 +210,12 @@ class NeedOrder {
   const std::vector<int>& order() const { return order_; }
 
  private:
+  int maker(Edge e) const {
+    return detail_ == Detail::computation ? computed_at(graph_, e).node : e.node;
+  }
+
   const Graph& graph_;
+  const Detail detail_;
   std::vector<char> seen_;
   std::vector<int> order_;
 };
@@ -213,18 +225,18 @@ class NeedOrder {
 std::string to_text(const Graph& graph) {
   std::vector<int> order(graph.size());
   for (int n = 0; n < graph.size(); ++n) order[n] = n;
-  Printer printer(graph, true, std::move(order), true);
+  Printer printer(graph, Detail::everything, std::move(order));
   return printer.nodes() + printer.assigns();
 }
 
 std::string canonical_text(const Graph& graph, std::span<const Value> fetches) {
-  NeedOrder need(graph);
+  NeedOrder need(graph, Detail::computation);
   for (const Value& v : fetches) {
     if (v.graph != &graph) user_error("canonical_text: a fetch belongs to another graph");
     need.visit({v.node, v.output});
   }
   need.visit_assigned();
-  Printer printer(graph, false, need.order(), false);
+  Printer printer(graph, Detail::computation, need.order());
   std::string out = printer.nodes() + printer.assigns();
   for (const Value& v : fetches) out += "fetch " + printer.reference({v.node, v.output}) + "\n";
   return out;
@@ -232,13 +244,13 @@ std::string canonical_text(const Graph& graph, std::span<const Value> fetches) {
 
 std::string region_text(const Graph& graph, std::span<const Value> inputs,
                         std::span<const Value> results) {
-  NeedOrder need(graph);
-  for (const Value& v : inputs) need.visit(v.node);
+  NeedOrder need(graph, Detail::region);
+  for (const Value& v : inputs) need.visit({v.node, v.output});
   for (const Value& v : results) {
     if (v.graph != &graph) user_error("region: a result belongs to another graph");
-    need.visit(v.node);
+    need.visit({v.node, v.output});
   }
-  Printer printer(graph, false, need.order(), true);
+  Printer printer(graph, Detail::region, need.order());
   std::string out = printer.nodes();
   for (const Value& v : results) out += "fetch " + printer.reference({v.node, v.output}) + "\n";
   return out;

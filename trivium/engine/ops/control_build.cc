@@ -14,13 +14,24 @@ namespace {
 constexpr int64_t kFewElements = 1024, kFewNodes = 256;  // worth computing while recording
 constexpr int64_t kMostTrips = 20000;  // counted ahead; more are counted by running
 
+/// Nodes that a value depends on.
+std::vector<char> needed_for(const std::vector<Value>& values) {
+  const Graph& g = *values[0].graph;
+  std::vector<char> needed(g.size(), 0);
+  for (const Value& v : values) needed[v.node] = 1;
+  for (int n = g.size() - 1; n >= 0; --n)
+    if (needed[n])
+      for (const Edge& e : g.node(n).inputs) needed[e.node] = 1;
+  return needed;
+}
+
 /// Values of the graph around that drafts capture, each once, and the inputs that stand for them.
 class Captures {
  public:
   explicit Captures(std::vector<RegionDraft*> drafts) : drafts_(std::move(drafts)) {
     for (const RegionDraft* d : drafts_)
       for (const auto& c : d->captures)
-        if (std::find(outer_.begin(), outer_.end(), c.outer) == outer_.end())
+        if (used(*d, c.inner) && std::find(outer_.begin(), outer_.end(), c.outer) == outer_.end())
           outer_.push_back(c.outer);
   }
   const std::vector<Value>& outer() const { return outer_; }
@@ -40,6 +51,10 @@ class Captures {
   }
 
  private:
+  static bool used(const RegionDraft& draft, Value inner) {
+    return !draft.results.empty() && needed_for(draft.results)[inner.node];
+  }
+
   std::vector<RegionDraft*> drafts_;
   std::vector<Value> outer_;
 };
@@ -48,17 +63,6 @@ class Captures {
 void make_captured(RegionDraft& draft, size_t i, Value outer) {
   draft.captures.push_back({outer, draft.inputs[i]});
   draft.inputs.erase(draft.inputs.begin() + static_cast<std::ptrdiff_t>(i));
-}
-
-/// Nodes that a value depends on.
-std::vector<char> needed_for(const std::vector<Value>& values) {
-  const Graph& g = *values[0].graph;
-  std::vector<char> needed(g.size(), 0);
-  for (const Value& v : values) needed[v.node] = 1;
-  for (int n = g.size() - 1; n >= 0; --n)
-    if (needed[n])
-      for (const Edge& e : g.node(n).inputs) needed[e.node] = 1;
-  return needed;
 }
 
 /// How often the loop runs, by computing what its condition depends on; -1 when that is not

@@ -431,27 +431,60 @@ class LoopGradient {
   std::map<size_t, Value> sums_;
 };
 
-/// The gradient of a region as a region: captures and upstreams in, gradients of `wanted` out.
-std::string region_gradient(const Region& region, const std::vector<int>& ys,
-                            const std::vector<int>& wanted) {
+/// What the nodes of a region give that may be run only once (random numbers, calls of the host).
+std::vector<Edge> once_only(const Graph& g) {
+  std::vector<Edge> found;
+  for (int n = 0; n < g.size(); ++n)
+    if (g.node(n).op->effect() != Effect::none)
+      for (int o = 0; o < g.node(n).outputs; ++o) found.push_back({n, o});
+  return found;
+}
+
+std::vector<Value> inputs_of(Graph& g, int count) {
+  std::vector<Value> inputs;
+  for (int i = 0; i < count; ++i) inputs.push_back(g.value(g.inputs()[i].value));
+  return inputs;
+}
+
+/// The region's results, then `kept` of its own values and zeros for those of the other region.
+std::string keeping_text(const Region& region, const std::vector<Edge>& kept,
+                         const std::vector<ValueMeta>& before,
+                         const std::vector<ValueMeta>& behind) {
   auto graph = copied(region);
-  for (int n = 0; n < graph->size(); ++n)
-    if (graph->node(n).op->effect() != Effect::none)
-      user_error(
-          "cond: the gradient computes its region again, which would call {} twice; compute its "
-          "result before the cond",
-          graph->scope_name(graph->node(n).scope));
-  std::vector<Value> inputs, xs, results, seeds, values;
+  std::vector<Value> results;
+  for (const Value& v : region.results) results.push_back({graph.get(), v.node, v.output});
+  for (const ValueMeta& m : before) results.push_back(zeros(*graph, m));
+  for (const Edge& e : kept) results.push_back(graph->value(e));
+  for (const ValueMeta& m : behind) results.push_back(zeros(*graph, m));
+  return region_text(*graph, inputs_of(*graph, region.inputs()), results);
+}
+
+/// The gradient of a region as a region: captures, `kept` values of both regions (its own from
+/// `first` on) and upstreams in, gradients of `wanted` out.
+std::string region_gradient(const Region& region, const std::vector<int>& ys,
+                            const std::vector<int>& wanted, const std::vector<Edge>& own,
+                            const std::vector<ValueMeta>& kept, size_t first) {
+  const Graph& from = *region.graph;
+  Rewriter rewriter(from);
+  std::vector<Value> inputs, xs, seeds, values;
   for (int i = 0; i < region.inputs(); ++i)
-    inputs.push_back(graph->value(graph->inputs()[i].value));
+    inputs.push_back(rewriter.copy(from.inputs()[i].value.node));
+  for (size_t k = 0; k < kept.size(); ++k) {
+    inputs.push_back(rewriter.to().input("kept", kept[k].shape, kept[k].dtype));
+    if (k >= first && k - first < own.size()) rewriter.set(own[k - first], inputs.back());
+  }
+  for (int n = 0; n < from.size(); ++n)
+    if (from.node(n).op->name() != "input" && from.node(n).op->effect() == Effect::none)
+      rewriter.copy(n);
   for (int y : ys) {
-    seeds.push_back(graph->input("gradient", region.result(y).shape, region.result(y).dtype));
-    values.push_back({graph.get(), region.results[y].node, region.results[y].output});
+    seeds.push_back(
+        rewriter.to().input("gradient", region.result(y).shape, region.result(y).dtype));
+    values.push_back(rewriter.map(edge_of(region.results[y])));
   }
   inputs.insert(inputs.end(), seeds.begin(), seeds.end());
   for (int w : wanted) xs.push_back(inputs[w]);
-  results = gradients(values, xs, seeds, Unconnected::zeros);
-  return region_text(*graph, inputs, results);
+  const std::vector<Value> results = gradients(values, xs, seeds, Unconnected::zeros);
+  return region_text(rewriter.to(), inputs, results);
 }
 
 }  // namespace
@@ -464,6 +497,18 @@ void grad_cond(GradCtx& c) {
   std::vector<int> ys, wanted;
   std::vector<Value> operands;
   for (int i = 0; i < c.inputs(); ++i) operands.push_back(c.input(i));
+  const std::vector<Edge> first = once_only(*then->graph), second = once_only(*otherwise->graph);
+  std::vector<ValueMeta> kept;
+  for (const Edge& e : first) kept.push_back(then->graph->meta(e));
+  for (const Edge& e : second) kept.push_back(otherwise->graph->meta(e));
+  const auto middle = kept.begin() + static_cast<std::ptrdiff_t>(first.size());
+  if (!kept.empty()) {  // the choice again, with what may be made only once among its results
+    const std::string left = keeping_text(*then, first, {}, {middle, kept.end()}),
+                      right = keeping_text(*otherwise, second, {kept.begin(), middle}, {});
+    const Value again = c.graph().op("cond", operands, {{"then", left}, {"otherwise", right}});
+    for (size_t k = 0; k < kept.size(); ++k)
+      operands.push_back(c.graph().output_of(again, static_cast<int>(then->results.size() + k)));
+  }
   for (int y = 0; y < static_cast<int>(then->results.size()); ++y)
     if (c.has_upstream(y)) {
       ys.push_back(y);
@@ -471,11 +516,12 @@ void grad_cond(GradCtx& c) {
     }
   for (int i = 1; i < c.inputs(); ++i)
     if (c.wants(i)) wanted.push_back(i - 1);
-  const Value first = c.graph().op("cond", operands,
-                                   {{"then", region_gradient(*then, ys, wanted)},
-                                    {"otherwise", region_gradient(*otherwise, ys, wanted)}});
+  const Value result = c.graph().op(
+      "cond", operands,
+      {{"then", region_gradient(*then, ys, wanted, first, kept, 0)},
+       {"otherwise", region_gradient(*otherwise, ys, wanted, second, kept, first.size())}});
   for (size_t k = 0; k < wanted.size(); ++k)
-    c.to(wanted[k] + 1, c.graph().output_of(first, static_cast<int>(k)));
+    c.to(wanted[k] + 1, c.graph().output_of(result, static_cast<int>(k)));
 }
 
 }  // namespace trivium::ops

@@ -89,7 +89,37 @@ void Graph::check_inputs(const std::string& type, std::vector<Tensor>& inputs) {
     if (&t.op()->graph() != this)
       raise<ValueError>("Tensor {} must be from the same graph as the other arguments of {}.",
                         t.name(), type);
+    const Context* inside = context_;
+    while (inside && inside != t.op()->context()) inside = inside->outer;
+    if (inside != t.op()->context())
+      raise<ValueError>(
+          "Cannot use '{0}' as input to '{1}' because '{0}' is in {2}. See info log for more "
+          "details. (A value leaves {3} as a result of its function.)",
+          t.op()->name(), type,
+          t.op()->context()->kind == Context::branch ? "a cond" : "a while loop",
+          t.op()->context()->name);
   }
+}
+
+Context* Graph::open_context(Context::Kind kind, const std::string& name) {
+  Context* outer = context_;
+  push_control({}, true);
+  contexts_.push_back({kind, outer, name, {}, {}});
+  context_ = &contexts_.back();
+  return context_;
+}
+
+void Graph::close_context() { pop_control(); }
+
+int64_t Graph::number_of(const Context* context) const {
+  for (size_t i = 0; i < contexts_.size(); ++i)
+    if (&contexts_[i] == context) return static_cast<int64_t>(i);
+  internal_error("tf: a context of another graph");
+}
+
+void Graph::add_control(Operation* op, Operation* other) {
+  if (std::find(op->control_.begin(), op->control_.end(), other) == op->control_.end())
+    op->control_.push_back(other);
 }
 
 std::shared_ptr<Operation> Graph::create(const std::string& type, std::vector<Tensor> inputs,
@@ -111,6 +141,7 @@ std::shared_ptr<Operation> Graph::create_as(const OpSpec& spec, const std::strin
   op->id_ = size();
   op->type_ = type;
   op->spec_ = &spec;
+  op->context_ = context_;
   op->name_ = literal ? bare : unique_name(bare, false);
   op->attrs_ = std::move(attrs);
   for (const Tensor& t : inputs) op->inputs_.push_back({t.op(), t.index()});
@@ -227,10 +258,14 @@ void Graph::pop_scope() {
 }
 
 void Graph::push_control(std::vector<Operation*> ops, bool clear) {
-  controls_.push_back({std::move(ops), clear, size()});
+  controls_.push_back({std::move(ops), clear, size(), context_});
+  if (clear) context_ = nullptr;
 }
 
-void Graph::pop_control() { controls_.pop_back(); }
+void Graph::pop_control() {
+  context_ = controls_.back().context;
+  controls_.pop_back();
+}
 void Graph::push_device(std::string device) { devices_.push_back(std::move(device)); }
 void Graph::pop_device() { devices_.pop_back(); }
 

@@ -55,6 +55,10 @@ using AttrMap = std::map<std::string, AttrData>;
 /// Work of the host that a program gives an operation (see host.h).
 using HostFunction = std::function<std::vector<Data>(Session&, const std::vector<Data>& inputs)>;
 
+/// A part of a graph that runs only inside one of its operations: a branch of a choice, the
+/// condition or the body of a loop.
+struct Context;
+
 class Operation {
  public:
   struct Edge {
@@ -78,6 +82,8 @@ class Operation {
   /// Where the user's program made it ("train.py:12"); "" when not known.
   const std::string& site() const { return site_; }
   const OpSpec& spec() const { return *spec_; }
+  /// Where it runs; null: with the graph itself.
+  Context* context() const { return context_; }
 
   const AttrMap& attrs() const { return attrs_; }
   bool has_attr(const std::string& name) const { return attrs_.count(name) != 0; }
@@ -115,12 +121,21 @@ class Operation {
   int id_ = 0;
   std::string name_, type_, device_, site_;
   const OpSpec* spec_ = nullptr;
+  Context* context_ = nullptr;
   std::vector<Edge> inputs_;
   std::vector<Operation*> control_;
   std::vector<Output> outputs_;
   AttrMap attrs_;
   HostFunction host_function_;
   mutable std::map<int, Array> found_;
+};
+
+struct Context {
+  enum Kind { branch, condition, body } kind;
+  Context* outer;                     // null: the graph itself
+  std::string name;                   // of the loop or choice
+  std::vector<Operation*> variables;  // what a loop binds at every iteration
+  std::vector<Operation::Edge> results;
 };
 
 /// Something in a collection.
@@ -167,6 +182,17 @@ class Graph : public std::enable_shared_from_this<Graph> {
   // Control dependencies, devices, the user's line.
   void push_control(std::vector<Operation*> ops, bool clear);
   void pop_control();
+  /// Operations made from here on run inside a loop or a choice; a push_control that clears leaves
+  /// it for a while, as control_dependencies(None) does.
+  Context* open_context(Context::Kind kind, const std::string& name);
+  void close_context();
+  Context* context() const { return context_; }
+  /// All contexts so far; a context's number is its place here.
+  const std::deque<Context>& contexts() const { return contexts_; }
+  Context* context_of(int64_t number) { return &contexts_.at(static_cast<size_t>(number)); }
+  int64_t number_of(const Context* context) const;
+  /// `op` also waits for `other`.
+  void add_control(Operation* op, Operation* other);
   void push_device(std::string device);
   void pop_device();
   void set_site(std::string site) { site_ = std::move(site); }
@@ -208,9 +234,12 @@ class Graph : public std::enable_shared_from_this<Graph> {
   struct ControlFrame {
     std::vector<Operation*> ops;
     bool clear;
-    int first;  // operations from here on were made inside
+    int first;         // operations from here on were made inside
+    Context* context;  // in force before
   };
   std::vector<ControlFrame> controls_;
+  std::deque<Context> contexts_;
+  Context* context_ = nullptr;
   std::vector<std::string> devices_;
   std::function<std::string(Operation&)> device_finder_;
   std::function<Tensor(const Tensor&)> capture_;

@@ -30,6 +30,7 @@ const SpecTable& table() {
     define_linalg_ops(*t);
     define_picture_ops(*t);
     define_resize_ops(*t);
+    define_control_ops(*t);
     return t;
   }();
   return *specs;

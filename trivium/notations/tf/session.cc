@@ -58,9 +58,13 @@ bool same_value(const Data& a, const Data& b) {
   return std::memcmp(a.array.raw(), b.array.raw(), a.array.bytes()) == 0;
 }
 
+}  // namespace
+
 std::vector<Data> run_host(const Operation& op, const std::vector<Data>& inputs, Session& session) {
   return op.spec().host ? op.spec().host(op, inputs) : op.spec().session_host(op, inputs, session);
 }
+
+namespace {
 
 /// What TensorFlow says where the engine says this.
 std::string in_its_words(const std::string& text) {
@@ -153,6 +157,11 @@ std::vector<Session::Target> Session::resolve(const std::vector<Fetch>& fetches)
     } else {
       t.op = graph_->operation_by_name(fetch.name_).get();
     }
+    if (t.op->context())
+      raise<ValueError>(
+          "Operation '{}' has been marked as not fetchable. It runs inside {}; fetch what that "
+          "returns.",
+          t.op->name(), t.op->context()->name);
     if (&t.op->graph() != graph_.get())
       raise<ValueError>(
           "Fetch argument {} cannot be interpreted as a Tensor. (It is not an element "
@@ -321,7 +330,7 @@ std::shared_ptr<Session::Executable> Session::executable_of(Program& program,
 std::unique_ptr<Session::Executable> Session::translate(const Program& program,
                                                         const std::vector<Feed>& feeds) {
   auto e = std::make_unique<Executable>();
-  Translator t(&store_, feeds);
+  Translator t(&store_, feeds, this);
   std::map<int64_t, int> fed_index;
   for (size_t i = 0; i < feeds.size(); ++i) fed_index[key_of(feeds[i].key)] = static_cast<int>(i);
   t.translate(program.ops);
@@ -358,6 +367,7 @@ std::unique_ptr<Session::Executable> Session::translate(const Program& program,
     for (const auto& edge : op->edges()) inputs.push_back(source(edge, op));
     e->host_inputs.push_back(std::move(inputs));
   }
+  if (t.last_call().defined()) fetched.push_back(t.last_call());
   e->host_ops = t.host_ops();
   e->begins = t.commit();
   e->writes = t.writes();
@@ -378,8 +388,6 @@ std::unique_ptr<Session::Executable> Session::translate(const Program& program,
   e->bindings.inputs.resize(e->leaves.size());
   return e;
 }
-
-namespace {
 
 Array drawn(const Translator::Draw& draw) {
   Array out(draw.shape, draw.dtype);
@@ -408,8 +416,6 @@ Array drawn(const Translator::Draw& draw) {
   }
   return out;
 }
-
-}  // namespace
 
 std::vector<Array> Session::compute(Executable& e, const std::vector<Feed>& feeds, Drawn* kept) {
   std::vector<Array> drawn_values(e.draws.size());

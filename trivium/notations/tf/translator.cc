@@ -64,8 +64,12 @@ void Translate::fail(const std::string& message) const {
   throw OpError(Code::invalid_argument, text, op_.name());
 }
 
-Translator::Translator(Store* store, const std::vector<Feed>& feeds)
-    : store_(store), feeds_(feeds), graph_(std::make_unique<trivium::Graph>()) {
+Translator::Translator(Store* store, const std::vector<Feed>& feeds, Session* session)
+    : store_(store),
+      feeds_(feeds),
+      session_(session),
+      root_graph_(std::make_unique<trivium::Graph>()),
+      graph_(root_graph_.get()) {
   ops::register_all();
   for (size_t i = 0; i < feeds.size(); ++i) fed_[key_of(feeds[i].key)] = static_cast<int>(i);
 }
@@ -81,8 +85,14 @@ void Translator::translate(const std::vector<Operation*>& ops) {
 void Translator::translate_op(Operation& op) {
   bool all_fed = op.num_outputs() > 0;
   for (int i = 0; i < op.num_outputs(); ++i) all_fed = all_fed && fed_.count(key_of(&op, i)) != 0;
-  if (all_fed || op.spec().before) return;
-  if (op.spec().on_host()) {
+  if (all_fed) return;
+  if (calls_host() && op.spec().on_host()) {
+    call_host(op);
+    if (!op.spec().translate) return;
+  } else if (op.spec().before) {
+    return;
+  }
+  if (!calls_host() && op.spec().on_host()) {
     host_ops_.push_back(&op);
     if (!op.spec().translate) return;  // with both, the host only watches
   }
@@ -99,13 +109,19 @@ void Translator::translate_op(Operation& op) {
 
 /// An operation has seen the writes its inputs and control inputs have seen.
 void Translator::merge_writes(Operation& op) {
+  std::vector<Operation*> others = op.control_inputs();
+  for (const auto& e : op.edges()) others.push_back(e.op);
+  merge_from(op, others);
+}
+
+void Translator::merge_from(Operation& op, const std::vector<Operation*>& others) {
   std::shared_ptr<const Writes> seen;
-  const auto take = [&](Operation* from) {
+  for (Operation* from : others) {
     const auto it = seen_.find(from);
-    if (it == seen_.end() || it->second == seen) return;
+    if (it == seen_.end() || it->second == seen) continue;
     if (!seen) {
       seen = it->second;
-      return;
+      continue;
     }
     auto both = std::make_shared<Writes>(*seen);
     for (const auto& [variable, write] : *it->second) {
@@ -113,9 +129,7 @@ void Translator::merge_writes(Operation& op) {
       if (mine == both->end() || mine->second.sequence < write.sequence) (*both)[variable] = write;
     }
     seen = both;
-  };
-  for (const auto& e : op.edges()) take(e.op);
-  for (Operation* c : op.control_inputs()) take(c);
+  }
   if (seen) seen_[&op] = seen;
 }
 
@@ -144,6 +158,7 @@ void Translator::uninitialized(Operation* variable) {
 
 bool Translator::is_initialized(Operation* variable) {
   if (last_.count(variable)) return true;
+  if (inside()) return outside([&] { return is_initialized(variable); });
   VariableState& state = store_->variable(variable);
   assumptions_.emplace_back(&state, state.initialized);
   return state.initialized;
@@ -151,6 +166,12 @@ bool Translator::is_initialized(Operation* variable) {
 
 Value Translator::initial(Operation* variable) {
   if (!store_) user_error("the value depends on the variable \"{}\"", variable->name());
+  if (inside()) {
+    const auto at = initials_.find(variable);
+    if (at != initials_.end()) return at->second;
+    Operation* owner = owner_;
+    return initials_[variable] = captured(outside([&] { return read(variable, owner); }));
+  }
   VariableState& state = store_->variable(variable);
   if (state.initialized) {
     Value& value = initials_[variable];
@@ -165,12 +186,16 @@ Value Translator::initial(Operation* variable) {
 
 Value Translator::latest(Operation* variable) {
   const auto write = last_.find(variable);
-  return write != last_.end() ? write->second.value : initial(variable);
+  if (write != last_.end()) return write->second.value;
+  if (!inside() || context_->kind != Context::branch) return initial(variable);
+  return captured(outside([&] { return latest(variable); }));
 }
 
 Value Translator::read(Operation* variable, Operation* reader) {
   const auto fed = fed_.find(key_of(variable, 0));
-  if (fed != fed_.end()) return value({variable, 0}, nullptr);
+  if (fed != fed_.end())
+    return inside() ? captured(outside([&] { return read(variable, nullptr); }))
+                    : value({variable, 0}, nullptr);
   const auto it = seen_.find(reader);
   if (it != seen_.end()) {
     const auto write = it->second->find(variable);
@@ -213,15 +238,23 @@ std::vector<VariableState*> Translator::commit() {
 }
 
 Value Translator::input_leaf(const std::string& name, const Array& like, Leaf leaf) {
-  leaves_.push_back(std::move(leaf));
-  return graph_->input(name, like.shape(), like.dtype());
+  return from_root([&] {
+    leaves_.push_back(std::move(leaf));
+    return graph_->input(name, like.shape(), like.dtype());
+  });
 }
 
 Value Translator::value(const Operation::Edge& edge, Operation* reader) {
   const int64_t key = key_of(edge);
   const auto found = values_.find(key);
   if (found != values_.end()) return found->second;
-  if (const auto fed = fed_.find(key); fed != fed_.end()) {
+  if (inside()) {
+    if (is_variable(*edge.op)) return read(edge.op, reader);
+    if (!known_.count(key) && is_outside(edge.op)) {
+      const Value outer = outside([&] { return value(edge, nullptr); });
+      return values_[key] = captured(outer);
+    }
+  } else if (const auto fed = fed_.find(key); fed != fed_.end()) {
     const Data& data = feeds_[fed->second].value;
     if (data.strings) user_error("{} holds strings", edge.op->name());
     return values_[key] = input_leaf(edge.op->name(), data.array, {Leaf::feed, fed->second, {}});
@@ -245,6 +278,8 @@ Value Translator::value(const Operation::Edge& edge, Operation* reader) {
 }
 
 const Data* Translator::known_data(const Operation::Edge& edge) {
+  if (inside() && !known_.count(key_of(edge)) && is_outside(edge.op))
+    return outside([&] { return known_data(edge); });
   if (const auto fed = fed_.find(key_of(edge)); fed != fed_.end()) {
     if (!feeds_[fed->second].value.strings) return nullptr;
     looked_at_.insert(fed->second);
@@ -256,6 +291,8 @@ const Data* Translator::known_data(const Operation::Edge& edge) {
 
 Data Translator::known(const Operation::Edge& edge) {
   const int64_t key = key_of(edge);
+  if (inside() && !known_.count(key) && is_outside(edge.op))
+    return outside([&] { return known(edge); });
   if (const auto fed = fed_.find(key); fed != fed_.end()) {
     looked_at_.insert(fed->second);
     return feeds_[fed->second].value;
@@ -271,6 +308,11 @@ bool Translator::fixed(const Operation::Edge& edge) const {
     const Operation::Edge e = stack.back();
     stack.pop_back();
     if (fed_.count(key_of(e))) return false;
+    const auto known_outside = [&] {
+      return std::any_of(outer_.begin(), outer_.end(),
+                         [&](const State& s) { return s.known.count(key_of(e)) != 0; });
+    };
+    if (known_outside()) continue;
     if (known_.count(key_of(e)) || !seen.insert(e.op).second) continue;
     const std::string& type = e.op->type();
     if (type == "Shape" || type == "Size" || type == "Rank" || type == "ShapeN") continue;
@@ -290,7 +332,7 @@ Data Translator::evaluate(Operation& op, int index) {
                     op.name(), op.type()),
         op.name());
   static const std::vector<Feed> none;
-  Translator alone(nullptr, none);
+  Translator alone(nullptr, none, session_);
   for (const auto& e : op.edges()) alone.known_[key_of(e)] = known(e);
   alone.translate_op(op);
   if (const Data* data = alone.known_data({&op, index})) return *data;
@@ -303,6 +345,13 @@ Value Translator::draw(Operation& op, DrawKind kind, const Shape& shape, DType d
                        int64_t high) {
   if (!store_)
     user_error("a value that is needed now depends on the random numbers of {}", op.name());
+  if (calls_host()) {  // every iteration draws its own
+    const Draw one{&op, &store_->random(&op), kind, shape, dtype, low, high};
+    return host_call(op, {}, {{shape, dtype}},
+                     [one](const std::vector<Array>&, const std::vector<Array>& out) {
+                       Array(out[0]).copy_from(drawn(one));
+                     });
+  }
   const int index = static_cast<int>(draws_.size());
   draws_.push_back({&op, &store_->random(&op), kind, shape, dtype, low, high});
   leaves_.push_back({Leaf::draw, index, {}});

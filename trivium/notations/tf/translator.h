@@ -5,11 +5,13 @@
 // sees the value at the start of the run; writes follow one another in the order of creation.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <unordered_map>
 
+#include "trivium/engine/graph/region.h"
 #include "trivium/notations/tf/op_spec.h"
 #include "trivium/notations/tf/random_stream.h"
 
@@ -45,7 +47,8 @@ struct Feed {
 
 class Translator {
  public:
-  Translator(Store* store, const std::vector<Feed>& feeds);
+  /// `session`: whom host operations inside loops and choices run for.
+  Translator(Store* store, const std::vector<Feed>& feeds, Session* session = nullptr);
 
   /// Translates these operations, which must hold every needed one, in order of creation.
   void translate(const std::vector<Operation*>& ops);
@@ -85,6 +88,23 @@ class Translator {
   /// d sum(ys * seeds) / d xs, with `stops` held constant.
   std::vector<Value> gradients(Operation& op, int ys, int xs, int seeds, int stops);
 
+  // Loops and choices (translate_control.cc).
+  /// While: initial values and captured tensors → last values.
+  void loop(Operation& op);
+  /// If: predicate and captured tensors → results of the branch taken.
+  void choice(Operation& op);
+  /// The elements of a tensor array whose element shape nobody has said yet.
+  struct Unwritten {
+    int64_t size;
+    DType dtype;
+    std::optional<Shape> element;  // known once something is written
+  };
+  /// A tensor array without elements so far, or null for a value that is there.
+  std::shared_ptr<Unwritten> unwritten(Value array) const;
+  Value new_array(std::shared_ptr<Unwritten> array);
+  /// `array` with memory for elements of this shape.
+  Value with_elements(Value array, const Shape& element);
+
   // For the session: what the plan's leaves are.
   struct Draw {
     Operation* op;
@@ -106,6 +126,8 @@ class Translator {
   /// Assigns the last writes to their Cells.
   std::vector<VariableState*> commit();
   bool writes() const { return !written_.empty(); }
+  /// The token of the last call into the host, when the run makes any.
+  Value last_call() const { return token_; }
   /// Operations computed by the session after the plan, on its results.
   const std::vector<Operation*>& host_ops() const { return host_ops_; }
 
@@ -125,9 +147,79 @@ class Translator {
   Data evaluate(Operation& op, int index);
   Value input_leaf(const std::string& name, const Array& like, Leaf leaf);
 
+  // Inside a region, what is said of the graph being recorded is kept in the same places; that of
+  // the graph around it waits in outer_.
+  struct State {
+    trivium::Graph* graph = nullptr;
+    RegionDraft* draft = nullptr;
+    const Context* context = nullptr;
+    Operation* owner = nullptr;
+    Value token;
+    std::unordered_map<int64_t, Value> values;
+    std::unordered_map<int64_t, Data> known;
+    std::unordered_map<Operation*, Value> initials;
+    std::unordered_map<Operation*, Write> last;
+    std::vector<Operation*> written;
+    std::unordered_map<Operation*, std::shared_ptr<const Writes>> seen;
+    std::vector<Operation*> ops;
+    std::map<Edge, std::shared_ptr<Unwritten>> unwritten;
+  };
+  void exchange(State& state);
+  bool inside() const { return !outer_.empty(); }
+  /// Whether the operation belongs to a graph around the region being recorded.
+  bool is_outside(const Operation* op) const;
+  /// f() in the graph around the region being recorded.
+  template <typename F>
+  auto outside(F&& f) {
+    struct Around {
+      Translator& t;
+      State state;
+      explicit Around(Translator& translator) : t(translator), state(std::move(t.outer_.back())) {
+        t.outer_.pop_back();
+        t.exchange(state);
+      }
+      ~Around() {
+        t.exchange(state);
+        t.outer_.push_back(std::move(state));
+      }
+    } around(*this);
+    return f();
+  }
+  /// A leaf of the outermost graph, and what stands for it here.
+  Value from_root(const std::function<Value()>& make);
+  /// A value of the graph around, inside the region.
+  Value captured(Value outer);
+  class Inside;
+  struct Carried;
+  bool record_loop(Operation& op, Carried& carried);
+  void record_condition(Operation& op, const Carried& carried, RegionDraft& draft);
+  void record_body(Operation& op, const Carried& carried, RegionDraft& draft);
+  void unroll(Operation& op);
+  void take_branch(Operation& op, const Context& context);
+  void record_branch(Operation& op, const Context& context, RegionDraft& draft,
+                     const std::vector<Operation*>& variables);
+  Value token();
+  Value host_call(Operation& op, const std::vector<Operation::Edge>& inputs,
+                  const std::vector<ValueMeta>& results,
+                  std::function<void(const std::vector<Array>&, const std::vector<Array>&)> call);
+  void call_host(Operation& op);
+  void merge_from(Operation& op, const std::vector<Operation*>& others);
+  /// Whether host operations run in the middle of the plan: their numbers are needed there.
+  bool calls_host() const { return inside() || unrolling_ > 0; }
+  void translate_context(const Context& context);
+
   Store* store_;
   const std::vector<Feed>& feeds_;
-  std::unique_ptr<trivium::Graph> graph_;
+  Session* session_;
+  std::unique_ptr<trivium::Graph> root_graph_;
+  trivium::Graph* graph_;
+  RegionDraft* draft_ = nullptr;
+  const Context* context_ = nullptr;
+  Operation* owner_ = nullptr;
+  Value token_;
+  std::vector<State> outer_;
+  int unrolling_ = 0;
+  std::map<Edge, std::shared_ptr<Unwritten>> unwritten_;
   std::unordered_map<int64_t, int> fed_;
   std::unordered_map<int64_t, Value> values_;
   std::unordered_map<int64_t, Data> known_;
@@ -142,6 +234,11 @@ class Translator {
   std::vector<std::pair<VariableState*, bool>> assumptions_;
   std::vector<Operation*> host_ops_, ops_;
 };
+
+/// The numbers of one draw.
+Array drawn(const Translator::Draw& draw);
+/// What a host operation gives.
+std::vector<Data> run_host(const Operation& op, const std::vector<Data>& inputs, Session& session);
 
 /// The value of an operation on these inputs; nothing when it can not be had.
 std::optional<Array> fold(const Operation& op, int index, const std::vector<Array>& inputs);

@@ -1,5 +1,6 @@
-// The gradient of a loop records the loop once more, with the rows it needs saved. The one that
-// saves less is the beginning of the one that saves more, so one run of the latter gives both.
+// The gradient of a loop records the loop once more, with the rows it needs saved; that of a choice
+// the choice, with what it may make only once. The one that gives less is the beginning of the one
+// that gives more, so one run of the latter gives both.
 #include "trivium/engine/compile/passes/passes.h"
 #include "trivium/engine/graph/text.h"
 #include "trivium/engine/ops/control.h"
@@ -16,21 +17,28 @@ bool begins_with(const Region& longer, const Region& shorter) {
                      std::span(longer.results).first(shorter.results.size())) == shorter.text;
 }
 
-bool extends(const Node& longer, const Node& shorter) {
-  if (longer.op != shorter.op || longer.inputs != shorter.inputs) return false;
-  Attrs a = *longer.attrs, b = *shorter.attrs;
-  a.set("body", std::string());
-  b.set("body", std::string());
-  return a == b && begins_with(*region_of(longer.attrs->string("body")),
-                               *region_of(shorter.attrs->string("body")));
+const std::vector<std::string>& regions_of(const Node& node) {
+  static const std::vector<std::string> loop{"body"}, choice{"then", "otherwise"};
+  return node.op->name() == "while" ? loop : choice;
 }
 
-/// What output o of the shorter loop is among those of the longer one. A tape is a whole, so only
-/// carries and stacks are found; two tapes differ.
-bool gives_all(const Node& longer, const Node& shorter) {
+/// A tape is a whole: two that hold different rows differ.
+bool same_tape(const Node& longer, const Node& shorter) {
+  if (longer.op->name() != "while") return true;
   const ops::Loop a(*longer.attrs, static_cast<int>(longer.inputs.size())),
       b(*shorter.attrs, static_cast<int>(shorter.inputs.size()));
   return !b.to_tape() || a.saves == b.saves;
+}
+
+bool extends(const Node& longer, const Node& shorter) {
+  if (longer.op != shorter.op || longer.inputs != shorter.inputs) return false;
+  Attrs a = *longer.attrs, b = *shorter.attrs;
+  for (const std::string& name : regions_of(shorter)) {
+    if (!begins_with(*region_of(a.string(name)), *region_of(b.string(name)))) return false;
+    a.set(name, std::string());
+    b.set(name, std::string());
+  }
+  return a == b && same_tape(longer, shorter);
 }
 
 }  // namespace
@@ -39,13 +47,14 @@ void join_loops(Unit& unit) {
   const Graph& g = *unit.graph;
   std::vector<int> loops;
   for (int n = 0; n < g.size(); ++n)
-    if (g.node(n).op->name() == "while") loops.push_back(n);
+    if (const std::string& op = g.node(n).op->name(); op == "while" || op == "cond")
+      loops.push_back(n);
   if (loops.size() < 2) return;
   std::vector<int> longest(g.size(), -1);
   for (size_t i = 0; i < loops.size(); ++i)
     for (size_t j = i + 1; j < loops.size(); ++j) {
       const Node &longer = g.node(loops[j]), &shorter = g.node(loops[i]);
-      if (extends(longer, shorter) && gives_all(longer, shorter)) longest[loops[i]] = loops[j];
+      if (extends(longer, shorter)) longest[loops[i]] = loops[j];
     }
   for (size_t i = loops.size(); i-- > 0;)  // a longer one may have a longer one itself
     if (int& to = longest[loops[i]]; to >= 0 && longest[to] >= 0) to = longest[to];
@@ -65,7 +74,7 @@ void join_loops(Unit& unit) {
     ++joined;
   }
   rw.finish();
-  if (joined) unit.note(fmt::format("loops: {} joined the loop that saves more", joined));
+  if (joined) unit.note(fmt::format("loops: {} joined the one that gives more", joined));
 }
 
 }  // namespace trivium::compile
