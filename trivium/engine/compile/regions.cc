@@ -9,6 +9,7 @@ namespace {
 
 run::RegionPlan plan_of(const Region& region, int carries, Options options) {
   options.carried.clear();
+  options.disable += ",keep";  // a loop binds all memory of a region itself
   for (int i = 0; i < carries; ++i) options.carried.emplace_back(i, i);
   Prepared p = prepare(*region.graph, {}, region.results, false, options);
   return {p.plan, p.inputs};
@@ -66,7 +67,8 @@ RegionStep region_step(const Graph& graph, int n, const Options& options) {
   const Node& node = graph.node(n);
   if (node.op->name() == "while") return loop_step(node, options);
   if (node.op->name() == "cond") return choice_step(node, options);
-  const run::KernelRequest r = request_for(graph, n, options.threads);
+  const run::KernelRequest r =
+      request_for(graph, n, options.threads, std::vector<char>(graph.size(), 0));
   RegionStep step;
   step.kernel =
       run::host_call_kernel({r.in.begin() + 2, r.in.end()}, {r.out.begin() + 1, r.out.end()});
