@@ -1,9 +1,11 @@
-// trivium inspect: the names, dtypes and shapes of what a file of weights holds, and their sums.
+// trivium inspect: the names, dtypes and shapes of what a file of weights holds, and their sums;
+// the graphs of TensorFlow are shown by inspect_graph.h.
 #include <fmt/format.h>
 
 #include <map>
 #include <set>
 
+#include "tools/inspect_graph.h"
 #include "tools/verbs.h"
 #include "tools/weights_file.h"
 #include "trivium/engine/core/error.h"
@@ -15,6 +17,7 @@ namespace {
 
 struct InspectOptions {
   std::string path;
+  GraphPictures pictures;
 };
 
 struct Row {
@@ -113,6 +116,12 @@ void show(const std::vector<Row>& rows) {
 }
 
 void run_inspect(const InspectOptions& options) {
+  if (inspect_tensorflow(options.path, options.pictures)) return;
+  if (!options.pictures.dot.empty() || !options.pictures.svg.empty())
+    user_error(
+        "{}: --dot and --svg draw graphs; a .pb, .pbtxt or .meta file or a SavedModel "
+        "directory expected",
+        options.path);
   const WeightsFormat format = weights_format(options.path);
   std::vector<Row> rows;
   if (format == WeightsFormat::safetensors)
@@ -131,14 +140,18 @@ void run_inspect(const InspectOptions& options) {
 void add_inspect(CLI::App& program) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* verb = program.add_subcommand(
-      "inspect", "list the names, dtypes and shapes of the weights in a file");
-  verb->add_option("file", options->path,
-                   "a .pth, .pt, .safetensors, .caffemodel, HDF5 or .npz file; its content says "
-                   "what it is")
+      "inspect", "list the weights in a file, or the operations, inputs and outputs of a graph");
+  verb->add_option(
+          "file", options->path,
+          "a .pth, .pt, .safetensors, .caffemodel, HDF5 or .npz file; of TensorFlow a graph "
+          "(.pb, .pbtxt), a .meta file, a SavedModel directory or a checkpoint")
       ->required();
+  verb->add_option("--dot", options->pictures.dot, "write the graph for Graphviz to this file");
+  verb->add_option("--svg", options->pictures.svg, "draw the graph into this file");
   verb->footer(
       "Nothing in a file is run. Layers of Caffe are shown as layer/parameter.\n"
-      "example: trivium inspect resnet18.pth");
+      "example: trivium inspect resnet18.pth\n"
+      "         trivium inspect frozen.pb --svg frozen.svg");
   verb->callback([options] { run_inspect(*options); });
 }
 

@@ -13,6 +13,7 @@
 #include "trivium/notations/tf/control.h"
 #include "trivium/notations/tf/gradients.h"
 #include "trivium/notations/tf/ops.h"
+#include "trivium/notations/tf/saver.h"
 #include "trivium/notations/tf/session.h"
 #include "trivium/notations/tf/train.h"
 #include "trivium/notations/tf/variables.h"

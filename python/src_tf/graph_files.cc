@@ -3,10 +3,13 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
+#include "trivium/engine/core/parallel.h"
+#include "trivium/engine/run/profile.h"
 #include "trivium/formats/event_file.h"
 #include "trivium/formats/proto/tf_record.pb.h"
 #include "trivium/formats/saved_model.h"
 #include "trivium/notations/tf/graph_def.h"
+#include "trivium/notations/tf/saver.h"
 #include "trivium/tf.h"
 #include "values.h"
 
@@ -158,7 +161,7 @@ nb::object import_bytes(const nb::bytes& graph, const std::string& name, nb::dic
   nb::list returned;
   for (const auto& [op, index] : imported.returned)
     returned.append(index < 0 ? nb::cast(op) : nb::cast(Tensor(op, index)));
-  return nb::make_tuple(returned, imported.not_supported);
+  return nb::make_tuple(returned, imported.not_supported, imported.scope);
 }
 
 Array value_in(Session& session, const std::string& name) {
@@ -204,37 +207,103 @@ void bind_saved_models(nb::module_& m) {
     const formats::SavedModelDirectory model(directory);
     return bytes_of(formats::serialize_tf(model.proto(), directory));
   });
-  // variables: [(key, Variable)] with their values in `session`; assets: [(name, bytes)].
+  // variables: [(key, array)]; assets: [(name, bytes)].
+  m.def("write_saved_model", [](const std::string& directory, const nb::bytes& model,
+                                nb::list variables, nb::list assets, bool text) {
+    formats::SavedModelParts parts;
+    parts.proto = parsed<formats::tf_proto::SavedModel>(model, "saved_model");
+    std::vector<std::pair<std::string, Data>> values;
+    for (nb::handle item : variables) {
+      nb::tuple pair = nb::cast<nb::tuple>(item);
+      values.emplace_back(nb::cast<std::string>(pair[0]), data_of_numpy(pair[1]));
+    }
+    if (!values.empty())
+      parts.variables = [&values](formats::CheckpointWriter& writer) {
+        for (const auto& [key, value] : values)
+          if (value.strings)
+            writer.add_strings(key, {value.strings->shape, value.strings->values});
+          else
+            writer.add(key, value.array);
+      };
+    for (nb::handle item : assets) {
+      nb::tuple pair = nb::cast<nb::tuple>(item);
+      parts.assets.emplace_back(nb::cast<std::string>(pair[0]),
+                                text_of(nb::cast<nb::bytes>(pair[1])));
+    }
+    formats::write_saved_model(directory, parts,
+                               text ? formats::TfForm::text : formats::TfForm::binary);
+  });
+  m.def("clear_collection",
+        [](Graph& graph, const std::string& key) { graph.collections().erase(key); });
+  m.def("has_initial_value", [](const Variable& v) { return v.initial_value().defined(); });
+  m.def("collection_names", [](Graph& graph) {
+    std::vector<std::string> names;
+    for (const auto& item : graph.collections()) names.push_back(item.first);
+    return names;
+  });
+}
+
+// ---- savers, events, traces
+
+void bind_savers(nb::module_& m) {
+  // [(key, Variable)] -> (filename tensor, save tensor, restore operation)
+  m.def("add_saver_nodes", [](nb::list variables, const std::string& name) {
+    train::KeyedVariables keyed;
+    for (nb::handle item : variables) {
+      nb::tuple pair = nb::cast<nb::tuple>(item);
+      keyed.emplace_back(nb::cast<std::string>(pair[0]), nb::cast<Variable>(pair[1]));
+    }
+    const train::SaverNodes nodes = train::add_saver_nodes(std::move(keyed), name);
+    return nb::make_tuple(nodes.filename, nodes.save, nodes.restore);
+  });
+  m.def("restored_variables", [](Operation& op) { return train::restored_variables(op); });
+  // A variable out of the operations it consists of; the initial value may be missing.
   m.def(
-      "write_saved_model",
-      [](const std::string& directory, const nb::bytes& model, nb::object session,
-         nb::list variables, nb::list assets, bool text) {
-        formats::SavedModelParts parts;
-        parts.proto = parsed<formats::tf_proto::SavedModel>(model, "saved_model");
-        std::vector<std::pair<std::string, Array>> values;
-        for (nb::handle item : variables) {
-          const auto pair = nb::cast<std::pair<std::string, std::string>>(item);
-          values.emplace_back(pair.first, value_in(nb::cast<Session&>(session), pair.second));
-        }
-        if (!values.empty())
-          parts.variables = [&values](formats::CheckpointWriter& writer) {
-            for (const auto& [key, value] : values) writer.add(key, value);
-          };
-        for (nb::handle item : assets) {
-          nb::tuple pair = nb::cast<nb::tuple>(item);
-          parts.assets.emplace_back(nb::cast<std::string>(pair[0]),
-                                    text_of(nb::cast<nb::bytes>(pair[1])));
-        }
-        formats::write_saved_model(directory, parts,
-                                   text ? formats::TfForm::text : formats::TfForm::binary);
+      "variable_of_parts",
+      [](std::shared_ptr<Operation> op, std::shared_ptr<Operation> initializer, const Tensor& read,
+         nb::object initial, bool trainable) {
+        auto parts = std::make_shared<VariableParts>();
+        parts->op = std::move(op);
+        parts->initializer = std::move(initializer);
+        parts->read = read;
+        if (!initial.is_none()) parts->initial_value = nb::cast<Tensor>(initial);
+        parts->trainable = trainable;
+        return Variable(parts);
       },
-      nb::arg("directory"), nb::arg("model"), nb::arg("session").none(), nb::arg("variables"),
-      nb::arg("assets"), nb::arg("text"));
+      nb::arg("op"), nb::arg("initializer"), nb::arg("read"), nb::arg("initial").none(),
+      nb::arg("trainable"));
+  m.def("write_event", [](formats::EventWriter& writer, const nb::bytes& event) {
+    writer.add_event(parsed<formats::tf_proto::Event>(event, "event"));
+  });
+  m.def("read_events", [](const std::string& path) {
+    formats::EventReader reader(path);
+    nb::list out;
+    formats::tf_proto::Event event;
+    while (reader.next(&event)) out.append(bytes_of(formats::serialize_tf(event, path)));
+    return out;
+  });
+  // Chrome's trace of what a function runs in a session.
+  m.def("traced", [](Session& session, nb::callable body) {
+    run::Profile profile;
+    session.set_profile(&profile);
+    nb::object result;
+    try {
+      result = body();
+    } catch (...) {
+      session.set_profile(nullptr);
+      throw;
+    }
+    session.set_profile(nullptr);
+    return nb::make_tuple(result, profile.chrome_trace());
+  });
+  m.def("set_threads", &set_threads);
+  m.def("threads", &threads);
 }
 
 }  // namespace
 
 void bind_graph_files(nb::module_& m) {
+  bind_savers(m);
   bind_schema(m);
   bind_graphs(m);
   bind_saved_models(m);

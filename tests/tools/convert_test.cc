@@ -179,6 +179,26 @@ TEST(Inspect, ListsEveryTensorAndTheSums) {
             std::string::npos);
 }
 
+/// Graphs, SavedModels and checkpoints of TensorFlow, and the pictures of a graph.
+TEST(Inspect, TensorFlow) {
+  const Workplace place("inspect_tf");
+  const std::string golden = std::string(TRIVIUM_SOURCE_DIR) + "/tests/golden/tf_files/";
+  const Ran graph = trivium(
+      place, "inspect " + golden + "published/fsrcnn/FSRCNN_x2.pb --svg net.svg --dot net.dot");
+  EXPECT_EQ(graph.status, 0) << graph.err;
+  for (const char* text : {"92 nodes", "IteratorGetNext  Placeholder float", "8  Conv2D",
+                           "NCHW_output  Transpose float"})
+    EXPECT_NE(graph.out.find(text), std::string::npos) << graph.out;
+  EXPECT_NE(read_text(place / "net.svg").find("<title>NHWC_output</title>"), std::string::npos);
+  EXPECT_NE(read_text(place / "net.dot").find("digraph"), std::string::npos);
+  const Ran model = trivium(place, "inspect " + golden + "published/half_plus_two");
+  EXPECT_NE(model.out.find("output y: y:0 float [?, 1]"), std::string::npos) << model.out;
+  const Ran checkpoint = trivium(place, "inspect " + golden + "checkpoint/model-2");
+  EXPECT_NE(checkpoint.out.find("layer/weights  float [2, 3]"), std::string::npos)
+      << checkpoint.out;
+  EXPECT_EQ(trivium(place, "inspect " + golden + "checkpoint/model-2 --svg x.svg").status, 1);
+}
+
 WeightModule module_of(const std::string& name, const Shape& weight) {
   return {name, {{"weight", values(weight, 0), weight}}};
 }

@@ -21,7 +21,7 @@ from trivium.tf import raw_ops, sparse_ops as _sparse
 from trivium.tf import data, data_flow as _flow, example as _example, host as _host, io_ops as _io
 from trivium.tf import layers, losses, metrics, nn, summary, train
 from trivium.tf import control_ops as _control, gradients as _gradients, rnn as _rnn
-from trivium.tf import graph_files as _graph_files, protos
+from trivium.tf import graph_files as _graph_files, protos, saved_model, timeline as _timeline
 from trivium.tf._core import (
     Dimension, DType, Graph, GraphKeys, Operation, Tensor, TensorShape, add_to_collection, as_dtype,
     bfloat16, control_dependencies, convert_to_tensor, device, double, float16, float32, float64,
@@ -139,10 +139,10 @@ class _Log:
 
 
 logging = _Log()
+_sys.modules["trivium.tf.python.client.timeline"] = _timeline
 graph_util = _namespace("graph_util", **{n: getattr(_graph_files, n) for n in (
     "convert_variables_to_constants extract_sub_graph remove_training_nodes must_run_on_cpu "
     "tensor_shape_from_node_def_name import_graph_def").split()})
-train.write_graph = _graph_files.write_graph
 
 
 _LATER = ("app", "contrib", "estimator", "examples", "flags", "gfile", "image", "python_io")  # imported when asked for
@@ -163,3 +163,24 @@ def __getattr__(name):
 
 compat = _namespace("compat", v1=_sys.modules[__name__])
 _sys.modules["trivium.tf.compat.v1"] = _sys.modules[__name__]
+
+# The places TensorFlow's own files have in imports of programs.
+python = _namespace("python")
+for _path, _what in {"python.client": {"timeline": _timeline},
+                     "python.framework": {"graph_util": graph_util},
+                     "python.framework.graph_util": vars(graph_util),
+                     "python.saved_model": {n: getattr(saved_model, n) for n in (
+                         "builder loader tag_constants signature_constants signature_def_utils utils constants").split()},
+                     "core": {}, "core.framework": {"graph_pb2": protos, "summary_pb2": protos, "types_pb2": protos,
+                                                    "node_def_pb2": protos, "attr_value_pb2": protos},
+                     "core.protobuf": {"meta_graph_pb2": protos, "saver_pb2": protos, "saved_model_pb2": protos},
+                     "core.util": {"event_pb2": protos}}.items():
+    _made = _namespace(_path, **_what)
+    for _name, _value in _what.items():
+        if isinstance(_value, _types.ModuleType):
+            _sys.modules.setdefault("trivium.tf.%s.%s" % (_path, _name), _value)
+    _parent, _, _last = _path.rpartition(".")
+    if _parent:
+        setattr(_sys.modules["trivium.tf." + _parent], _last, _made)
+core = _sys.modules["trivium.tf.core"]
+train.summary_iterator = summary.summary_iterator

@@ -551,6 +551,16 @@ def _add_to_collection(self, name, value):
         self.state().setdefault("collections", {}).setdefault(name, []).append(value)
 
 
+def _all_collection_keys(self):
+    own = self.state().setdefault("collections", {})
+    return list(dict.fromkeys(_tf.collection_names(self) + [k for k, items in own.items() if items]))
+
+
+def _clear_collection(self, name):
+    self.state().setdefault("collections", {}).pop(name, None)
+    _tf.clear_collection(self, name)
+
+
 def _get_collection(self, name, scope=None):
     items = _items(self, name)
     if scope is None:
@@ -588,6 +598,8 @@ def make_graph():
 Graph.as_default = _as_default
 Graph.add_to_collection = _add_to_collection
 Graph.get_collection = _get_collection
+Graph.get_all_collection_keys = _all_collection_keys
+Graph.clear_collection = _clear_collection
 Graph.get_collection_ref = lambda self, name: self.state().setdefault("collections", {}).setdefault(name, [])
 Graph.as_graph_element = _as_graph_element
 Graph.get_tensor_by_name = lambda self, name: _by_name(self, name, "tensor_by_name")

@@ -72,8 +72,12 @@ def import_graph_def(graph_def, input_map=None, return_elements=None, name=None,
     """Adds the nodes of a GraphDef to the default graph, under the scope `name` ("import"); gives what
     `return_elements` names. strict=False keeps nodes of types that are not supported as operations that can not
     be run."""
+    return import_scoped(graph_def, input_map, return_elements, name, strict)[0]
+
+
+def import_scoped(graph_def, input_map=None, return_elements=None, name=None, strict=True):
+    """import_graph_def, and the scope that was put before the names."""
     data = _graph_def_bytes(graph_def)
-    graph = _core.get_default_graph()
     if input_map is not None and not isinstance(input_map, dict):
         raise TypeError("input_map must be a dictionary mapping strings to Tensor objects.")
     mapped = {}
@@ -88,13 +92,13 @@ def import_graph_def(graph_def, input_map=None, return_elements=None, name=None,
         if not all(isinstance(e, str) for e in return_elements):
             raise TypeError("return_elements must be a list of strings.")
     scope = "import" if name is None else name
-    returned, opaque = _tf.import_graph(data, scope, mapped, return_elements or [], bool(strict), _core._user_line())
+    returned, opaque, scope = _tf.import_graph(data, scope, mapped, return_elements or [], bool(strict),
+                                               _core._user_line())
     if opaque:
         _core.warn_once("import_graph_def: %d node%s can not be run, of types that are not supported: %s%s"
                         % (len(opaque), "" if len(opaque) == 1 else "s", ", ".join(opaque[:5]),
                            ", …" if len(opaque) > 5 else ""))
-    del graph
-    return None if return_elements is None else returned
+    return None if return_elements is None else returned, scope
 
 
 def write_graph(graph_or_graph_def, logdir, name, as_text=True):

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from trivium import _tf
-from trivium.tf import _core, errors, variables
+from trivium.tf import _core, errors, meta_graph, protos, variables
 
 CheckpointState = collections.namedtuple("CheckpointState", ["model_checkpoint_path", "all_model_checkpoint_paths"])
 
@@ -34,15 +34,63 @@ class Saver:
                  keep_checkpoint_every_n_hours=10000.0, name=None, restore_sequentially=False, saver_def=None,
                  builder=None, defer_build=False, allow_empty=False, write_version=2, pad_step_number=False,
                  save_relative_paths=False, filename=None):
-        self._keys = {} if defer_build or (allow_empty and not variables.global_variables()) else _keyed(var_list)
         self._given, self._reshape, self._keep, self._pad = var_list, reshape, max_to_keep, pad_step_number
-        self._last = []
-        self._deferred = defer_build
+        self._hours, self._name, self._last = keep_checkpoint_every_n_hours, name, []
+        self._keys, self.saver_def, self._deferred = {}, None, defer_build
+        if saver_def is not None:
+            self._adopt(saver_def)
+        elif not defer_build and not (allow_empty and not variables.global_variables()):
+            self.build()
 
     last_checkpoints = property(lambda self: list(self._last))
 
     def build(self):
+        """Finds the variables, and adds the operations that save and restore them to the graph."""
         self._keys, self._deferred = _keyed(self._given), False
+        some = next(iter(self._keys.values()))
+        if some.graph.finalized():
+            return
+        with _core.graph_of(some):
+            filename, save, restore = _tf.add_saver_nodes(list(self._keys.items()), self._name or "save")
+        self.saver_def = protos.SaverDef(
+            filename_tensor_name=filename.name, save_tensor_name=save.name, restore_op_name=restore.name,
+            max_to_keep=self._keep or 0, keep_checkpoint_every_n_hours=self._hours, version=protos.SaverDef.V2)
+
+    def _adopt(self, saver_def):
+        """A saver whose operations came with a graph: what they restore are its variables."""
+        graph = _core.get_default_graph()
+        self.saver_def = protos.SaverDef()
+        self.saver_def.CopyFrom(saver_def)
+        self._keep, self._hours = saver_def.max_to_keep, saver_def.keep_checkpoint_every_n_hours
+        known = {v.op.name: v for key in ("local_variables", "variables") for v in graph.get_collection(key)
+                 if isinstance(v, _core.Variable)}
+        restore = graph.get_operation_by_name(saver_def.restore_op_name)
+        for key, name in _tf.restored_variables(restore):
+            v = known.get(name)
+            if v is None:
+                op = graph.get_operation_by_name(name)
+                v = _tf.variable_of_parts(op, op, op.outputs[0], None, False)
+            self._keys[key] = v
+        if not self._keys:
+            raise NotImplementedError("the saver's operation %s restores nothing that can be followed to a variable"
+                                      % saver_def.restore_op_name)
+
+    def as_saver_def(self):
+        return self.saver_def
+
+    to_proto = as_saver_def
+
+    def export_meta_graph(self, filename=None, collection_list=None, as_text=False, export_scope=None,
+                          clear_devices=False, clear_extraneous_savers=False, strip_default_attrs=False):
+        """The MetaGraphDef of the default graph with this saver."""
+        return meta_graph.export_meta_graph(filename, None, None, self.saver_def, collection_list, as_text, None,
+                                            export_scope, clear_devices)
+
+    def set_last_checkpoints(self, last_checkpoints):
+        self._last = list(last_checkpoints)
+
+    def recover_last_checkpoints(self, checkpoint_paths):
+        self._last = [p for p in checkpoint_paths if checkpoint_exists(p)]
 
     def save(self, sess, save_path, global_step=None, latest_filename=None, meta_graph_suffix="meta",
              write_meta_graph=True, write_state=True, strip_default_attrs=False):
@@ -65,6 +113,9 @@ class Saver:
                 raise errors.FailedPreconditionError(None, v.op, "Attempting to use uninitialized value %s" % v.op.name)
             values[key] = np.asarray(value)
         _tf.write_checkpoint(prefix, values)
+        if write_meta_graph:
+            meta = meta_graph.make_meta_graph(sess.graph, saver_def=self.saver_def, what="Saver.save (the .meta file)")
+            _tf.proto_to_file("MetaGraphDef", meta.SerializeToString(), "%s.%s" % (prefix, meta_graph_suffix), False)
         if write_state:
             self._last = [p for p in self._last if p != prefix] + [prefix]
             while self._keep and len(self._last) > self._keep:
@@ -103,6 +154,30 @@ class Saver:
         for key, v in self._keys.items():
             value = np.asarray(reader.read(key))
             sess._session.load(v, np.ascontiguousarray(value).reshape(v.shape.as_list()))
+
+
+def import_meta_graph(meta_graph_or_file, clear_devices=False, import_scope=None, **kwargs):
+    """Adds the graph, the variables and the collections of a MetaGraphDef to the default graph; gives its saver
+    (None when it has no variables)."""
+    meta = meta_graph_or_file
+    if not protos.is_message(meta, "MetaGraphDef"):
+        meta = meta_graph.read_meta_graph_file(meta)
+    graph = _core.get_default_graph()
+    prefix, _ = meta_graph.import_meta(graph, meta, clear_devices, import_scope, **kwargs)
+    return saver_of(graph, meta, prefix)
+
+
+def saver_of(graph, meta, prefix=""):
+    """The saver that came with a MetaGraphDef, once that is in the graph."""
+    if meta.HasField("saver_def") and meta.saver_def.restore_op_name:
+        saver_def = protos.SaverDef()
+        saver_def.CopyFrom(meta.saver_def)
+        for name in ("filename_tensor_name", "save_tensor_name", "restore_op_name"):
+            setattr(saver_def, name, prefix + getattr(saver_def, name))
+        with graph.as_default():
+            return Saver(saver_def=saver_def)
+    with graph.as_default():
+        return Saver() if variables.global_variables() else None
 
 
 def latest_checkpoint(checkpoint_dir, latest_filename=None):

@@ -5,65 +5,13 @@ import logging
 import numpy as np
 
 from trivium import _tf
-from trivium.tf import _core, errors, host, sparse_ops
+from trivium.tf import _core, config_options, errors, host, sparse_ops
 from trivium.tf._core import Operation, Tensor, Variable
+from trivium.tf.config_options import (  # noqa: F401
+    ConfigProto, GPUOptions, GraphOptions, OptimizerOptions, RunMetadata, RunOptions)
 
 _DEFAULT = []
 _GROWTHS = 10  # so many runs after changes of the graph are a loop that builds
-
-
-class _Options:
-    """A message of options: fields can be given by name and set later, nested ones come into being."""
-    fields, nested = (), {}
-
-    def __init__(self, **given):
-        for name, value in given.items():
-            setattr(self, name, value)
-
-    def __setattr__(self, name, value):
-        if name not in self.fields and name not in self.nested:
-            raise ValueError("Protocol message %s has no \"%s\" field." % (type(self).__name__, name))
-        object.__setattr__(self, name, value)
-
-    def __getattr__(self, name):
-        if name in type(self).nested:
-            value = type(self).nested[name]()
-        elif name in type(self).fields:
-            return None
-        else:
-            raise AttributeError("%s has no field \"%s\"" % (type(self).__name__, name))
-        object.__setattr__(self, name, value)
-        return value
-
-
-class GPUOptions(_Options):
-    fields = ("per_process_gpu_memory_fraction", "allow_growth", "visible_device_list", "allocator_type")
-
-
-class OptimizerOptions(_Options):
-    fields = ("opt_level", "global_jit_level", "do_constant_folding", "do_common_subexpression_elimination",
-              "do_function_inlining")
-    L0, L1, OFF, ON_1, ON_2 = -1, 0, -1, 1, 2
-
-
-class GraphOptions(_Options):
-    fields = ("rewrite_options", "enable_recv_scheduling", "infer_shapes")
-    nested = {"optimizer_options": OptimizerOptions}
-
-
-class ConfigProto(_Options):
-    fields = ("device_count", "intra_op_parallelism_threads", "inter_op_parallelism_threads",
-              "allow_soft_placement", "log_device_placement", "operation_timeout_in_ms", "use_per_session_threads")
-    nested = {"gpu_options": GPUOptions, "graph_options": GraphOptions}
-
-
-class RunOptions(_Options):
-    fields = ("trace_level", "timeout_in_ms", "report_tensor_allocations_upon_oom", "output_partition_graphs")
-    NO_TRACE, SOFTWARE_TRACE, HARDWARE_TRACE, FULL_TRACE = 0, 1, 2, 3
-
-
-class RunMetadata:
-    pass
 
 
 def get_default_session():
@@ -93,6 +41,8 @@ class BaseSession:
             raise TypeError("graph must be a tf.Graph, but got %s" % type(graph).__name__)
         if config is not None and not isinstance(config, ConfigProto):
             raise TypeError("config must be a tf.ConfigProto, but got %s" % type(config).__name__)
+        if config is not None:
+            config_options.apply_config(config)
         self._graph = graph or _core.get_default_graph()
         self._session = _tf.Session(self._graph)
         self._resources = {}  # queues and positions in data sets
@@ -116,8 +66,16 @@ class BaseSession:
         if not leaves and not feeds:
             return rebuild(iter(()))
         fed = {key: value for key, value in feeds}
+        if options is not None:
+            config_options.check_run_options(options)
+        if run_metadata is not None and not isinstance(run_metadata, RunMetadata):
+            raise TypeError("run_metadata must be a tf.RunMetadata, but got %s" % type(run_metadata).__name__)
         try:
-            values = self._session.run(leaves, feeds)
+            if run_metadata is not None and options is not None and options.trace_level:
+                values, trace = _tf.traced(self._session, lambda: self._session.run(leaves, feeds))
+                run_metadata.step_stats._add(trace)
+            else:
+                values = self._session.run(leaves, feeds)
         except errors.OpError as error:
             error._find_op(self.graph)
             raise

@@ -52,6 +52,7 @@ struct Imported {
   std::vector<std::pair<std::shared_ptr<Operation>, int>> returned;
   /// What each node became: its name in the file -> operation.
   std::map<std::string, Operation*> operations;
+  std::string scope;  ///< what was put before the names, with its "/"; "" nothing
   std::vector<std::string> not_supported;  ///< "name (type)", when not strict
 };
 

@@ -7,6 +7,7 @@
 
 #include "trivium/notations/tf/graph_def.h"
 #include "trivium/notations/tf/import_nodes.h"
+#include "trivium/notations/tf/switches.h"
 #include "trivium/notations/tf/translator.h"
 
 namespace trivium::tf {
@@ -191,7 +192,8 @@ class Importer {
     const bool calls = is_call(node.op()) || node.op() == "SymbolicGradient";
     if (calls)
       result = call(wanted);
-    else if (complete && importable(node.op()) && !needs_opaque(wanted))
+    else if (complete && importable(node.op()) && !needs_opaque(wanted) &&
+             !runs_conditionally(wanted))
       result = import_node(context_, std::move(wanted));
     else
       result = opaque(wanted);
@@ -203,6 +205,21 @@ class Importer {
   static bool needs_opaque(const NodeToImport& node) {
     return std::any_of(node.inputs.begin(), node.inputs.end(),
                        [](const Tensor& t) { return t.dtype() == DataType::invalid; });
+  }
+
+  /// Whether a node that changes something lies behind a Switch: both sides of one are computed.
+  static bool runs_conditionally(const NodeToImport& node) {
+    const std::string& type = node.node.op();
+    const auto starts = [&](const char* what) { return type.rfind(what, 0) == 0; };
+    if (!(starts("Assign") || starts("Apply") || starts("Scatter") || starts("Resource") ||
+          starts("SparseApply") || type == "Assert" || type == "Print" || type == "SaveV2"))
+      return false;
+    return std::any_of(node.inputs.begin(), node.inputs.end(),
+                       [](const Tensor& t) {
+                         return !conditions_of(Operation::Edge{t.op(), t.index()}).empty();
+                       }) ||
+           std::any_of(node.controls.begin(), node.controls.end(),
+                       [](Operation* c) { return !conditions_of(c).empty(); });
   }
 
   ImportedNode opaque(const NodeToImport& wanted) {
@@ -435,6 +452,7 @@ Imported import_graph(const proto::GraphDef& graph_def, const ImportOptions& opt
   ImportContext context{*graph, options, graph_def.versions().producer()};
   Imported out;
   const ImportScope scope(*graph, options.name);
+  out.scope = graph->scope().empty() ? "" : graph->scope() + "/";
   Importer importer(context, graph_def.library(), &out, 0);
   importer.add_all(graph_def.node());
   for (const std::string& element : options.return_elements) {

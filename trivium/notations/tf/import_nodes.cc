@@ -161,11 +161,24 @@ const OpSpec& opaque_spec() {
   return *spec;
 }
 
+/// Sessions hold no strings: an initialiser that sets a string variable (the path of an asset) does
+/// nothing, and reading the variable says that it has no value.
+const OpSpec& string_assign_spec() {
+  static const OpSpec* const spec = [] {
+    auto* s = new OpSpec(op_spec("Assign"));
+    s->translate = [](Translate&) {};
+    return s;
+  }();
+  return *spec;
+}
+
 }  // namespace
 
 ImportedNode import_node(ImportContext& context, NodeToImport made) {
   rewrite_node(context, &made);
-  const OpSpec& spec = op_spec(made.node.op());
+  const bool sets_strings = made.node.op() == "Assign" && !made.inputs.empty() &&
+                            made.inputs[0].dtype() == DataType::string;
+  const OpSpec& spec = sets_strings ? string_assign_spec() : op_spec(made.node.op());
   const OpSignature* signature = op_signature(made.node.op());
   if (!signature) internal_error("tf: {} has no signature", made.node.op());
   AttrMap attrs = attributes(context, made.node, *signature);

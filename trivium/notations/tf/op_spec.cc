@@ -31,6 +31,8 @@ const SpecTable& table() {
     define_picture_ops(*t);
     define_resize_ops(*t);
     define_control_ops(*t);
+    define_checkpoint_ops(*t);
+    define_switch_ops(*t);
     return t;
   }();
   return *specs;

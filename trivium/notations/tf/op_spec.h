@@ -133,6 +133,8 @@ void define_linalg_ops(SpecTable& table);
 void define_picture_ops(SpecTable& table);
 void define_resize_ops(SpecTable& table);
 void define_control_ops(SpecTable& table);
+void define_checkpoint_ops(SpecTable& table);
+void define_switch_ops(SpecTable& table);
 
 /// The value of a tensor when the graph alone determines it (constants, shapes, arithmetic on
 /// them).

@@ -431,7 +431,7 @@ std::vector<Array> Session::compute(Executable& e, const std::vector<Feed>& feed
                                                                   : drawn_values[leaf.index];
   }
   try {
-    run::execute(*e.prepared.plan, e.bindings, e.outputs);
+    run::execute(*e.prepared.plan, e.bindings, e.outputs, profile_);
   } catch (const OpError&) {
     throw;
   } catch (const UserError& error) {

@@ -15,6 +15,10 @@
 #include "trivium/notations/tf/translator.h"
 #include "trivium/notations/tf/variables.h"
 
+namespace trivium::run {
+class Profile;
+}
+
 namespace trivium::tf {
 
 /// Something to fetch: a tensor, an operation (run for its effect), or the name of either.
@@ -60,6 +64,10 @@ class Session {
   /// Puts a value in; ValueError when the shape does not fit.
   void load(const Variable& variable, const Array& value);
 
+  /// Each run adds what its steps took; null: no more. The profile must outlive the runs, and be
+  /// read before the session ends.
+  void set_profile(run::Profile* profile) { profile_ = profile; }
+
   /// Plans made so far by this session (steady state makes none).
   int64_t plans_made() const { return plans_made_; }
 
@@ -95,6 +103,7 @@ class Session {
   std::map<const Operation*, std::shared_ptr<void>> host_states_;
   bool closed_ = false;
   int64_t plans_made_ = 0;
+  run::Profile* profile_ = nullptr;
 };
 
 }  // namespace trivium::tf

@@ -1,7 +1,10 @@
 // Summaries: strings the session makes of the numbers of a run, for event files.
+#include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "trivium/formats/tf_summary.h"
+#include "trivium/formats/tf_tensor.h"
 #include "trivium/notations/tf/op_spec.h"
 
 namespace trivium::tf {
@@ -51,6 +54,44 @@ std::vector<Data> histogram(const Operation& op, const std::vector<Data>& in) {
   return packed(summary);
 }
 
+/// Pictures [n, height, width, channels] as PNG, at most max_images of them.
+std::vector<Data> image(const Operation& op, const std::vector<Data>& in) {
+  const std::string& tag = in[0].strings->values.at(0);
+  const Array& all = in[1].array;
+  const Shape& shape = all.shape();
+  if (shape.rank() != 4 || (shape[3] != 1 && shape[3] != 3 && shape[3] != 4))
+    fail(op, fmt::format("Tensor must be 4-D with last dim 1, 3, or 4, not {}",
+                         PartialShape(shape).brackets()));
+  const auto most = op.attr_or<int64_t>("max_images", 3);
+  const int64_t count = std::min(shape[0], most), size = shape.count(1);
+  Summary summary;
+  for (int64_t i = 0; i < count; ++i) {
+    Array one({shape[1], shape[2], shape[3]}, all.dtype());
+    const auto bytes = static_cast<size_t>(size) * size_of(all.dtype());
+    std::memcpy(one.raw(), static_cast<const char*>(all.raw()) + static_cast<size_t>(i) * bytes,
+                bytes);
+    auto* value = summary.add_value();
+    value->set_tag(most == 1 ? tag + "/image" : fmt::format("{}/image/{}", tag, i));
+    *value->mutable_image() =
+        formats::image_summary(all.dtype() == DType::u8 ? one : one.cast(DType::f32));
+  }
+  return packed(summary);
+}
+
+/// A text, or a tensor of them, as TensorBoard's page of texts takes it.
+std::vector<Data> text(const Operation&, const std::vector<Data>& in) {
+  Summary summary;
+  auto* value = summary.add_value();
+  value->set_tag(in[0].strings->values.at(0));
+  value->mutable_metadata()->ParseFromString(in[2].strings->values.at(0));
+  if (in[1].strings)
+    *value->mutable_tensor() =
+        formats::strings_to_tensor({in[1].strings->shape, in[1].strings->values});
+  else
+    *value->mutable_tensor() = formats::array_to_tensor(in[1].array);
+  return packed(summary);
+}
+
 std::vector<Data> merge(const Operation& op, const std::vector<Data>& in) {
   Summary all;
   std::set<std::string> tags;
@@ -71,6 +112,8 @@ std::vector<Data> merge(const Operation& op, const std::vector<Data>& in) {
 void define_summary_ops(SpecTable& t) {
   host(t, "ScalarSummary", {"tags", "values"}, scalar);
   host(t, "HistogramSummary", {"tag", "values"}, histogram);
+  host(t, "ImageSummary", {"tag", "tensor"}, image);
+  host(t, "TensorSummaryV2", {"tag", "tensor", "serialized_summary_metadata"}, text);
   host(t, "MergeSummary", {"inputs"}, merge);
 }
 

@@ -289,6 +289,11 @@ const Data* Translator::known_data(const Operation::Edge& edge) {
   return known == known_.end() ? nullptr : &known->second;
 }
 
+const Data* Translator::fed_data(const Operation::Edge& edge) const {
+  const auto fed = fed_.find(key_of(edge));
+  return fed == fed_.end() ? nullptr : &feeds_[fed->second].value;
+}
+
 Data Translator::known(const Operation::Edge& edge) {
   const int64_t key = key_of(edge);
   if (inside() && !known_.count(key) && is_outside(edge.op))

@@ -57,6 +57,8 @@ class Translator {
   /// What is known of a tensor already: constants, fed strings, shapes. Null when it has to be run.
   const Data* known_data(const Operation::Edge& edge);
   Data known(const Operation::Edge& edge);
+  /// Null unless the tensor is fed.
+  const Data* fed_data(const Operation::Edge& edge) const;
   /// Whether known() gives it without a look at what is fed, drawn or held by variables.
   bool fixed(const Operation::Edge& edge) const;
 
