@@ -5,6 +5,8 @@
 
 #include "trivium/engine/backends/cpu/backend.h"
 #include "trivium/engine/compile/compile.h"
+#include "trivium/engine/ops/build.h"
+#include "trivium/notations/tf/windows.h"
 
 namespace trivium::tf {
 namespace {
@@ -472,23 +474,36 @@ std::vector<Data> Session::finish(const Executable& e, const std::vector<Array>&
   return results;
 }
 
+namespace {
+
+/// A copy whose axis i is axis order[i] of the array; empty: as it is.
+Array reordered(const Array& array, const std::vector<int64_t>& order) {
+  if (order.empty()) return array.clone();
+  trivium::Graph graph;
+  return run_constants(graph, {ops::permute(graph.constant(array), order)})[0].clone();
+}
+
+}  // namespace
+
 Array Session::value_of(const Variable& variable) {
   VariableState& state = store_.variable(variable.op().get());
-  return state.initialized ? state.cell->value().clone() : Array();
+  if (!state.initialized) return Array();
+  return reordered(state.cell->value(), inverse_of(state.order));
 }
 
 void Session::load(const Variable& variable, const Array& value) {
   VariableState& state = store_.variable(variable.op().get());
   const Array same = value.cast(engine_type(variable.dtype()));
+  const Array stored = reordered(same, state.order);
   if (!variable.ref().shape().compatible(PartialShape(same.shape())) ||
-      (state.cell && state.cell->shape() != same.shape()))
+      (state.cell && state.cell->shape() != stored.shape()))
     raise<ValueError>("Cannot load a value of shape {} into variable '{}' of shape {}",
                       PartialShape(same.shape()).text(), variable.op()->name(),
                       variable.ref().shape().text());
   if (state.cell)
-    state.cell->set(same);
+    state.cell->set(stored);
   else
-    state.cell = std::make_shared<Cell>(variable.op()->name(), same.clone());
+    state.cell = std::make_shared<Cell>(variable.op()->name(), stored);
   state.initialized = true;
 }
 

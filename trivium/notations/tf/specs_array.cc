@@ -7,6 +7,7 @@
 #include "trivium/engine/ops/build.h"
 #include "trivium/notations/tf/op_spec.h"
 #include "trivium/notations/tf/translator.h"
+#include "trivium/notations/tf/windows.h"
 
 namespace trivium::tf {
 namespace {
@@ -160,7 +161,7 @@ void define_reshapes(SpecTable& t) {
              dims.push_back(c.shape(0)[c.axis(static_cast<int64_t>(perm->at(i)), rank)]);
            c.output(PartialShape(dims), c.dtype(0));
          },
-         [](Translate& c) { c.out(0, ops::permute(c.in(0), c.known_integers(1))); }});
+         [](Translate& c) { c.out(0, turned(c.in(0), c.known_integers(1))); }});
 }
 
 void infer_concat(Infer& c) {

@@ -51,7 +51,7 @@ Value filter(Value w) {
   const int rank = w.shape().rank();
   Ints perm{rank - 1, rank - 2};
   for (int i = 0; i + 2 < rank; ++i) perm.push_back(i);
-  return ops::permute(w, perm);
+  return turned(w, perm);
 }
 
 /// The inverse: [out, in, spatial..] → [spatial.., in, out].

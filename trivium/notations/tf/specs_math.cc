@@ -270,6 +270,9 @@ void translate_matmul(Translate& c, const char* a_name, const char* b_name) {
   if (a.second != b.first)
     c.fail(fmt::format("Matrix size-incompatible: In[0]: {}, In[1]: {}",
                        PartialShape(c.shape(0)).brackets(), PartialShape(c.shape(1)).brackets()));
+  if (const Value kept = source_of_permute(c.in(1));
+      kept.defined() && kept.shape().rank() == 2 && trivium::is_floating(c.dtype(0)))
+    return c.out(0, ops::matmul(c.in(0), kept, ta, !tb));
   c.out(0, trivium::is_floating(c.dtype(0)) ? ops::matmul(c.in(0), c.in(1), ta, tb)
                                             : integer_matmul(c.in(0), c.in(1), ta, tb));
 }

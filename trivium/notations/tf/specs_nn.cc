@@ -1,6 +1,7 @@
 // Softmax and losses, biases, normalisation.
 #include <algorithm>
 
+#include "trivium/engine/graph/op.h"
 #include "trivium/engine/ops/build.h"
 #include "trivium/notations/tf/op_spec.h"
 #include "trivium/notations/tf/windows.h"
@@ -107,6 +108,20 @@ Value along_channels(Value v, int rank, int axis) {
   return ops::reshape(v, Shape(dims));
 }
 
+/// The convolution or matrix product that made x, with the bias inside; undefined when x is
+/// something else. What made x alone falls away when nobody else uses it.
+Value with_bias(Value x, Value bias) {
+  const Node& node = x.graph->node(x.node);
+  if (!node.op || node.inputs.size() != 2 || bias.shape().rank() != 1) return {};
+  const std::string& name = node.op->name();
+  if (name != "conv" && name != "matmul") return {};
+  const std::vector<Value> inputs{x.graph->value(node.inputs[0]), x.graph->value(node.inputs[1]),
+                                  bias};
+  const OpDef& op = *node.op;
+  const std::shared_ptr<const Attrs> attrs = node.attrs;
+  return x.graph->op(op, inputs, *attrs);
+}
+
 void define_bias(SpecTable& t) {
   t.add({"BiasAdd",
          {"value", "bias"},
@@ -127,6 +142,13 @@ void define_bias(SpecTable& t) {
            const Value x = c.in(0);
            const bool first = c.op().attr_or<std::string>("data_format", "NHWC") == "NCHW";
            const int rank = x.shape().rank();
+           const bool turns = !first && rank > 2 && source_of_permute(x).defined();
+           const Value source = first || rank == 2 ? x : turns ? to_channels_first(x) : Value();
+           if (source.defined()) {
+             const Value whole = with_bias(source, c.in(1));
+             if (whole.defined())
+               return c.out(0, first || rank == 2 ? whole : to_channels_last(whole));
+           }
            if (first) return c.out(0, x + along_channels(c.in(1), rank, 1));
            if (rank < 3 || !source_of_permute(x).defined()) return c.out(0, x + c.in(1));
            c.out(0, to_channels_last(to_channels_first(x) + along_channels(c.in(1), rank, 1)));

@@ -10,16 +10,22 @@ namespace {
 class Update {
  public:
   explicit Update(Translate& c) : c_(c) {}
-  Value slot(int i) { return c_.translator().latest(variable(i)); }
-  Value in(int i) { return c_.in(i); }
+  /// In the order in which the first variable is kept; so are the gradients.
+  Value slot(int i) { return state().stored(c_.translator().latest(variable(i))); }
+  Value in(int i) {
+    const Value x = c_.in(i);
+    return x.shape().rank() == static_cast<int>(state().order.size()) ? state().stored(x) : x;
+  }
+  Value logical(Value stored) { return state().logical(stored); }
   bool flag(const char* name) { return c_.op().attr_or<bool>(name, false); }
   Value put(int i, Value value) {
     value = ops::stop_gradient(value);
-    c_.translator().write(c_.op(), variable(i), value);
+    c_.translator().write(c_.op(), variable(i), state().logical(value));
     return value;
   }
 
  private:
+  const VariableState& state() { return c_.translator().state_of(variable(0)); }
   Operation* variable(int i) { return c_.translator().variable_of(c_.op().edges().at(i)); }
   Translate& c_;
 };
@@ -38,7 +44,7 @@ void update(SpecTable& t, const std::string& type, std::vector<std::string> inpu
          },
          [rule](Translate& c) {
            Update u(c);
-           c.out(0, rule(u));
+           c.out(0, u.logical(rule(u)));
          },
          Differentiable::cut});
 }

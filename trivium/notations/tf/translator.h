@@ -22,6 +22,13 @@ struct VariableState {
   Operation* op = nullptr;
   CellRef cell;
   bool initialized = false;
+  /// How the Cell's axes come from the variable's (empty: the same): filters of convolutions and
+  /// weights of matrix products are kept in the order the engine computes with.
+  std::vector<int64_t> order;
+
+  /// The value in the variable's order, and back into that of the Cell.
+  Value logical(Value stored) const;
+  Value stored(Value logical) const;
 };
 
 /// What a session keeps between runs: variables and the positions of random operations.
@@ -74,6 +81,7 @@ class Translator {
   /// The newest value in this run: what an update starts from.
   Value latest(Operation* variable);
   void write(Operation& writer, Operation* variable, Value value);
+  const VariableState& state_of(Operation* variable) { return store_->variable(variable); }
   bool is_initialized(Operation* variable);
   enum class DrawKind {
     uniform,

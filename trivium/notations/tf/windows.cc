@@ -18,22 +18,20 @@ Window window_of(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, b
   return {out, total / 2, total - total / 2};
 }
 
-namespace {
+const Ints& axes_of_permute(Value x) { return x.graph->node(x.node).attrs->integers("perm"); }
 
-const Ints& perm_of(Value x) { return x.graph->node(x.node).attrs->integers("perm"); }
-
-/// permute, unless x is the inverse permutation of something.
-Value turned(Value x, const Ints& perm) {
-  const Value source = source_of_permute(x);
-  if (!source.defined()) return ops::permute(x, perm);
-  const Ints& before = perm_of(x);
+Ints inverse_of(const Ints& perm) {
+  Ints out(perm.size());
   for (size_t i = 0; i < perm.size(); ++i)
-    if (before[static_cast<size_t>(perm[i])] != static_cast<int64_t>(i))
-      return ops::permute(x, perm);
-  return source;
+    out[static_cast<size_t>(perm[i])] = static_cast<int64_t>(i);
+  return out;
 }
 
-}  // namespace
+Value turned(Value x, const Ints& perm) {
+  const Value source = source_of_permute(x);
+  if (source.defined() && inverse_of(axes_of_permute(x)) == perm) return source;
+  return ops::permute(x, perm);
+}
 
 Value to_channels_first(Value x) {
   const int rank = x.shape().rank();
@@ -59,15 +57,16 @@ Value source_of_permute(Value x) {
 Value before_permute(Value x, const std::function<Value(Value)>& fn) {
   const Value source = source_of_permute(x);
   if (!source.defined()) return fn(x);
-  const Ints perm = perm_of(x);
+  const Ints perm = axes_of_permute(x);
   return ops::permute(fn(source), perm);
 }
 
 Value before_permute(Value a, Value b, const std::function<Value(Value, Value)>& fn) {
   const Value x = source_of_permute(a), y = source_of_permute(b);
-  if (!x.defined() || !y.defined() || perm_of(a) != perm_of(b) || x.shape() != y.shape())
+  if (!x.defined() || !y.defined() || axes_of_permute(a) != axes_of_permute(b) ||
+      x.shape() != y.shape())
     return fn(a, b);
-  const Ints perm = perm_of(a);
+  const Ints perm = axes_of_permute(a);
   return ops::permute(fn(x, y), perm);
 }
 

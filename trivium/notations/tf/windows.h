@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
 #include "trivium/engine/graph/graph.h"
 
@@ -24,6 +25,11 @@ Value to_channels_last(Value x);
 
 /// Where x is a permuted value, what was permuted; else an undefined Value.
 Value source_of_permute(Value x);
+/// permute, unless x is what the inverse permutation made of something: then that.
+Value turned(Value x, const std::vector<int64_t>& perm);
+std::vector<int64_t> inverse_of(const std::vector<int64_t>& perm);
+/// The axes of a permuted value.
+const std::vector<int64_t>& axes_of_permute(Value x);
 /// fn(x) for an elementwise fn: computed before x's permutation when x has one, so that images stay
 /// in the engine's layout from one convolution to the next.
 Value before_permute(Value x, const std::function<Value(Value)>& fn);
