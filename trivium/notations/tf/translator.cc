@@ -28,6 +28,7 @@ std::vector<int64_t> stored_order(Operation* variable, int depth = 0) {
     if (type.rfind("Apply", 0) == 0 && user->edges()[0].op != variable &&
         user->edges()[0].op->out(0).shape == variable->out(0).shape)
       return stored_order(user->edges()[0].op, depth + 1);
+    if (type.rfind("Scatter", 0) == 0 || type.rfind("SparseApply", 0) == 0) return {};  // rows
     if (type != "Identity" || user->out(0).consumers.empty()) continue;
     for (Operation* reader : user->out(0).consumers) {
       if (reader->num_inputs() < 2 || reader->edges()[1].op != user) continue;
