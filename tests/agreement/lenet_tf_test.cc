@@ -37,8 +37,8 @@ struct Nets {
   Nets() {
     start();
     nn::manual_seed(7);
-    const Shape shapes[] = {{20, 1, 5, 5}, {20}, {50, 20, 5, 5}, {50}, {500, 800}, {500},
-                            {10, 500},     {10}};
+    const Shape shapes[] = {{20, 1, 5, 5}, {20},  {50, 20, 5, 5}, {50},
+                            {500, 800},    {500}, {10, 500},      {10}};
     for (const Shape& s : shapes) {
       nn::Tensor t = (nn::rand(s) - 0.5) * 0.1;
       nn::Tensor leaf(t.array().clone());

@@ -47,7 +47,7 @@ TEST_F(EngineErrors, AConvolutionShowsOperandsRuleAndLayer) {
         ops::conv(x, w, {{1, 1}, {0, 0}, {0, 0}, {1, 1}});
       }),
       "conv: w expects 4 input channels, x has 3\n"
-      "  x float32[8, 3, 32, 32]   w float32[16, 4, 3, 3]   activation \"none\"   "
+      "  x float32[8, 3, 32, 32]   w float32[16, 4, 3, 3]   "
       "dilations [1, 1]   groups 1   pads_begin [0, 0]   pads_end [0, 0]   strides [1, 1]     "
       "rule: x.shape[1] == w.shape[1] * groups\n"
       "  at layer \"features.0\"");

@@ -233,7 +233,7 @@ TEST_F(Meaning, MessagesNameOperandsSizesAndRule) {
   const Value x = in({}, {8, 3, 32, 32}, DType::f32), w = in({}, {16, 4, 3, 3}, DType::f32);
   EXPECT_EQ(message([&] { ops::conv(x, w, {}); }),
             "conv: w expects 4 input channels, x has 3\n"
-            "  x float32[8, 3, 32, 32]   w float32[16, 4, 3, 3]   activation \"none\"   dilations "
+            "  x float32[8, 3, 32, 32]   w float32[16, 4, 3, 3]   dilations "
             "[1, 1]   groups 1   "
             "pads_begin [0, 0]   pads_end [0, 0]   strides [1, 1]     rule: x.shape[1] == "
             "w.shape[1] * groups\n"

@@ -19,6 +19,17 @@ int InferCtx::axis(const std::string& name) const {
   return static_cast<int>(at);
 }
 
+namespace {
+
+/// Attributes that nobody writes are no help in a message; their documentation says so.
+bool set_by_compiler(const OpDef& op, const std::string& name) {
+  for (const OpDef::Attr& attr : op.attrs())
+    if (attr.name == name) return attr.doc.find("set by the compiler") != std::string::npos;
+  return false;
+}
+
+}  // namespace
+
 void InferCtx::fail(const std::string& message, const std::string& rule) const {
   std::string text = op_.name() + ": " + message + "\n  ";
   for (size_t i = 0; i < inputs_.size(); ++i) {
@@ -27,7 +38,7 @@ void InferCtx::fail(const std::string& message, const std::string& rule) const {
     text += fmt::format("{} {}{}   ", name, name_of(inputs_[i].dtype), inputs_[i].shape.text());
   }
   for (const auto& [name, value] : attrs_.items())
-    text += fmt::format("{} {}   ", name, attr_text(value));
+    if (!set_by_compiler(op_, name)) text += fmt::format("{} {}   ", name, attr_text(value));
   if (!rule.empty()) text += "  rule: " + rule;
   while (!text.empty() && text.back() == ' ') text.pop_back();
   if (!where_.empty()) text += fmt::format("\n  at layer \"{}\"", where_);

@@ -337,8 +337,8 @@ void define_conv(OpRegistry& ops) {
       .optional_input("addend", "shape of y; set by the compiler")
       .attr("activation", "none",
             "\"none\", \"relu\" or \"clip\" (to [low, high]); set by the compiler")
-      .attr("low", AttrValue(0.0), "lower bound of clip")
-      .attr("high", AttrValue(0.0), "upper bound of clip")
+      .attr("low", AttrValue(0.0), "lower bound of clip; set by the compiler")
+      .attr("high", AttrValue(0.0), "upper bound of clip; set by the compiler")
       .output("y", std::string("[N, O, out…] with ") + kSizeRule)
       .infer(infer_conv)
       .gradient(grad_conv)

@@ -27,11 +27,13 @@ bool needs_float(const OpDef& op) {
 void register_all() {
   [[maybe_unused]] static const bool once = [] {
     OpRegistry& ops = OpRegistry::instance();
-    for (auto define :
-         {define_leaves, define_elementwise, define_elementwise_functions, define_group,
-          define_reduce, define_select_along, define_matmul, define_conv, define_pool, define_lrn,
-          define_norm, define_layer_norm, define_softmax, define_loss, define_shape, define_index,
-          define_scatter, define_scan, define_random, define_control})
+    for (auto define : {define_leaves,  define_elementwise, define_elementwise_functions,
+                        define_group,   define_reduce,      define_select_along,
+                        define_matmul,  define_conv,        define_pool,
+                        define_lrn,     define_norm,        define_layer_norm,
+                        define_softmax, define_loss,        define_shape,
+                        define_index,   define_scatter,     define_scan,
+                        define_random,  define_control})
       define(ops);
     for (const auto& op : ops.all())
       if (needs_float(*op)) op->decompose(half_through_float(*op, op->decompose()));

@@ -67,6 +67,8 @@ class Translate {
   void out(int i, Value value);
   /// An output that is known now.
   void out(int i, const Array& value);
+  /// Output o is input i: what is known of it, and its value, through which a gradient goes.
+  void hand_on(int i, int o);
   trivium::Graph& graph();
   Translator& translator() { return translator_; }
   /// OpError(invalid_argument) naming the node.

@@ -13,18 +13,11 @@ void handed_on(SpecTable& t, const std::string& type) {
   t.add({type,
          {"data"},
          [](Infer& c) { c.output(c.shape(0), c.dtype(0)); },
-         [](Translate& c) {
-           if (const Data* data = c.translator().known_data(c.op().edges()[0])) {
-             c.translator().set(c.op(), 0, Data(*data));
-             if (!is_floating(c.op().out(0).type)) return;
-             // The value as well: a gradient of the literal goes through it.
-           }
-           c.out(0, c.in(0));
-         }});
+         [](Translate& c) { c.hand_on(0, 0); }});
 }
 
 void define_flow(SpecTable& t) {
-  for (const char* type : {"Enter", "Exit", "Merge"}) handed_on(t, type);
+  for (const char* type : {"Enter", "Exit"}) handed_on(t, type);
   t.add({"LoopVariable",
          {},
          [](Infer& c) {

@@ -85,12 +85,7 @@ void define_inputs(SpecTable& t) {
                                 shape.text()));
            c.output(shape, c.dtype(0));
          },
-         [](Translate& c) {
-           if (const Data* data = c.translator().known_data(c.op().edges()[0]))
-             c.translator().set(c.op(), 0, *data);
-           else
-             c.out(0, c.in(0));
-         }});
+         [](Translate& c) { c.hand_on(0, 0); }});
   t.add({"Const",
          {},
          [](Infer& c) {

@@ -94,16 +94,15 @@ std::pair<Operation::Edge, int> predicate_of(Translate& c) {
 }
 
 void translate_merge(Translate& c) {
+  // Of a cond described here: one operation has computed the result.
+  if (c.inputs() == 1) return c.hand_on(0, 0);
   if (c.inputs() != 2) c.fail(fmt::format("Merge of {} inputs; 2 expected", c.inputs()));
   const auto [predicate, when_true] = predicate_of(c);
   Translator& t = c.translator();
   if (may_be_known(c, predicate)) {
     const bool holds = t.known(predicate).array.item() != 0;
     const int chosen = holds ? when_true : 1 - when_true;
-    if (const Data* data = t.known_data(c.op().edges()[chosen]))
-      t.set(c.op(), 0, *data);
-    else
-      c.out(0, c.in(chosen));
+    c.hand_on(chosen, 0);
     return c.out(1, Array::full({}, chosen, DType::i32));
   }
   const Value yes = c.in(when_true), no = c.in(1 - when_true);
@@ -139,12 +138,8 @@ void define_switch_ops(SpecTable& t) {
            }
          },
          [](Translate& c) {
-           for (int i : {0, 1}) {
-             if (const Data* data = c.translator().known_data(c.op().edges()[0]))
-               c.translator().set(c.op(), i, *data);
-             else
-               c.out(i, c.in(0));
-           }
+           c.hand_on(0, 0);
+           c.hand_on(0, 1);
          }});
   t.add({"Merge",
          {"inputs"},
@@ -161,7 +156,7 @@ void define_switch_ops(SpecTable& t) {
                if (shape[k] != other[k]) shape.set(k, -1);
            }
            c.output(shape, c.dtype(0));
-           c.output(PartialShape(Shape{}), DataType::int32);
+           if (c.inputs() > 1) c.output(PartialShape(Shape{}), DataType::int32);
          },
          translate_merge});
 }

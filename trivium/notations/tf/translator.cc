@@ -90,6 +90,11 @@ std::vector<int64_t> Translate::known_integers(int i) {
 bool Translate::fixed(int i) const { return translator_.fixed(op_.edges().at(i)); }
 void Translate::out(int i, Value value) { translator_.set(op_, i, value); }
 void Translate::out(int i, const Array& value) { translator_.set(op_, i, Data(value)); }
+void Translate::hand_on(int i, int o) {
+  const Data* data = translator_.known_data(op_.edges()[i]);
+  if (data) translator_.set(op_, o, Data(*data));
+  if (!data || is_floating(op_.out(o).type)) out(o, in(i));
+}
 trivium::Graph& Translate::graph() { return translator_.graph(); }
 void Translate::fail(const std::string& message) const {
   std::string text = fmt::format("{}\n\t [[{{{{node {}}}}}]]", message, op_.name());
