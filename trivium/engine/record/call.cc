@@ -53,7 +53,6 @@ const Meta* meta_of(const Shape& shape, DType dtype) {
 struct Call::Memo {
   std::mutex lock;  // guards everything below
   std::unordered_multimap<uint64_t, std::unique_ptr<Inference>> entries;
-  std::atomic<Inference*> last{nullptr};
 };
 
 Inference::Inference() = default;
@@ -70,15 +69,15 @@ bool same(std::span<const Meta* const> a, const std::vector<const Meta*>& b) {
 }  // namespace
 
 Inference& Call::infer(std::span<const Meta* const> operands) const {
-  Inference* last = memo->last.load(std::memory_order_acquire);
-  if (last && same(operands, last->operands)) return *last;
+  Inference* latest = last.load(std::memory_order_acquire);
+  if (latest && same(operands, latest->operands)) return *latest;
   uint64_t hash = operands.size();
   for (const Meta* m : operands) hash = mix(hash, m->id);
   std::lock_guard<std::mutex> hold(memo->lock);
   auto [at, end] = memo->entries.equal_range(hash);
   for (; at != end; ++at)
     if (same(operands, at->second->operands)) {
-      memo->last.store(at->second.get(), std::memory_order_release);
+      last.store(at->second.get(), std::memory_order_release);
       return *at->second;
     }
   auto made = std::make_unique<Inference>();
@@ -95,9 +94,13 @@ Inference& Call::infer(std::span<const Meta* const> operands) const {
                          required, operands.size()));
   op->infer()(ctx);
   for (const ValueMeta& m : ctx.outputs()) made->results.push_back(meta_of(m.shape, m.dtype));
+  for (size_t i = 0; i < operands.size(); ++i)
+    if (is_floating(operands[i]->dtype)) made->floating_operands |= mask_bit(i);
+  for (size_t r = 0; r < made->results.size(); ++r)
+    if (is_floating(made->results[r]->dtype)) made->floating_results |= mask_bit(r);
   Inference& result = *made;
   memo->entries.emplace(hash, std::move(made));
-  memo->last.store(&result, std::memory_order_release);
+  last.store(&result, std::memory_order_release);
   return result;
 }
 
@@ -138,6 +141,7 @@ const Call* call(const OpDef& op, const Attrs& attrs) {
   made->op = &op;
   made->attrs = full;
   made->id = table.next++;
+  made->cuts_history = op.name() == "stop_gradient";
   bucket.push_back(made);
   return made;
 }

@@ -26,9 +26,13 @@ const Meta* meta_of(const Shape& shape, DType dtype);
 
 class GradRule;
 
+/// The bit of operand or result i in a mask.
+inline uint64_t mask_bit(size_t i) { return uint64_t{1} << (i < 63 ? i : 63); }
+
 /// What the shape rule said about one combination of operand metas.
 struct Inference {
   std::vector<const Meta*> operands, results;
+  uint64_t floating_operands = 0, floating_results = 0;  // bit i; those beyond 63 share the last
   /// Rules already derived, by which operands want a gradient and which results have one.
   std::vector<std::unique_ptr<GradRule>> rules;
   std::atomic<const GradRule*> last_rule{nullptr};
@@ -42,9 +46,12 @@ struct Call {
   const OpDef* op = nullptr;
   std::shared_ptr<const Attrs> attrs;
   uint32_t id = 0;
+  bool cuts_history = false;  // stop_gradient
 
   /// The shape rule's answer; UserError naming op, operands and the layer when they do not fit.
   Inference& infer(std::span<const Meta* const> operands) const;
+
+  mutable std::atomic<Inference*> last{nullptr};  // the latest answer: mostly the next one too
 
   struct Memo;
   std::unique_ptr<Memo> memo;

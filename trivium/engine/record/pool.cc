@@ -1,12 +1,9 @@
 #include "trivium/engine/record/pool.h"
 
 #include <new>
-#include <vector>
 
-namespace trivium::record {
+namespace trivium::record::pool {
 namespace {
-
-constexpr size_t kStep = 32, kBuckets = 16, kKept = 4096;
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -16,44 +13,48 @@ constexpr size_t kStep = 32, kBuckets = 16, kKept = 4096;
 #define TRIVIUM_ADDRESS_SANITIZER
 #endif
 #ifdef TRIVIUM_ADDRESS_SANITIZER
-constexpr bool kPool = false;  // a block that is used again would hide a use after free
+constexpr uint32_t kKept = 0;  // a block that is used again would hide a use after free
 #else
-constexpr bool kPool = true;
+constexpr uint32_t kKept = 16384;  // the objects of one tape
 #endif
 
-struct Pool {
-  std::vector<void*> free[kBuckets];
-  ~Pool() {
-    closed = true;
-    for (std::vector<void*>& bucket : free)
-      for (void* p : bucket) ::operator delete(p);
-  }
-  static inline thread_local bool closed = false;
-};
-thread_local Pool pool;
+enum class Stage : uint8_t { unused, open, closed };
+constinit thread_local Stage stage = Stage::unused;
 
-size_t bucket_of(size_t bytes) { return (bytes + kStep - 1) / kStep - 1; }
+/// Gives the thread's blocks back at its end. Objects that go later are freed at once.
+struct Closer {
+  ~Closer() {
+    stage = Stage::closed;
+    blocks.most = 0;
+    for (Bucket& bucket : blocks.buckets)
+      while (void* block = bucket.first) {
+        bucket.first = *static_cast<void**>(block);
+        ::operator delete(block);
+      }
+    blocks = {};
+  }
+};
+
+void open() {
+  static thread_local Closer closer;
+  (void)closer;
+  stage = Stage::open;
+  blocks.most = kKept;
+}
 
 }  // namespace
 
-void* pool_take(size_t bytes) {
-  const size_t b = bucket_of(bytes);
-  if (!kPool || b >= kBuckets) return ::operator new(bytes);
-  if (Pool::closed || pool.free[b].empty()) return ::operator new((b + 1) * kStep);
-  void* p = pool.free[b].back();
-  pool.free[b].pop_back();
-  return p;
+void* take_more(size_t bytes) {
+  if (stage == Stage::unused) open();
+  return ::operator new((bytes + kStep - 1) / kStep * kStep);
 }
 
-void pool_give(void* block, size_t bytes) noexcept {
-  const size_t b = bucket_of(bytes);
-  if (!kPool || b >= kBuckets || Pool::closed || pool.free[b].size() >= kKept)
-    return ::operator delete(block);
-  try {
-    pool.free[b].push_back(block);
-  } catch (const std::bad_alloc&) {
-    ::operator delete(block);
+void give_more(void* block, size_t bytes) noexcept {
+  if (stage == Stage::unused) {
+    open();
+    if (blocks.most > 0) return pool_give(block, bytes);
   }
+  ::operator delete(block);
 }
 
-}  // namespace trivium::record
+}  // namespace trivium::record::pool

@@ -8,7 +8,8 @@
 
 namespace trivium::record {
 
-/// Base of counted objects. T::destroy() is called when the last reference goes.
+/// Base of counted objects. An object starts with the one reference that make_counted hands out;
+/// T::destroy() is called when the last reference goes.
 template <typename T>
 class Counted {
  public:
@@ -17,13 +18,16 @@ class Counted {
   Counted& operator=(const Counted&) = delete;
   void retain() { count_.fetch_add(1, std::memory_order_relaxed); }
   void release() {
-    if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1) static_cast<T*>(this)->destroy();
+    // Who holds the only reference shares it with nobody: looking is cheaper than subtracting.
+    if (count_.load(std::memory_order_acquire) == 1 ||
+        count_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      static_cast<T*>(this)->destroy();
   }
   int32_t references() const { return count_.load(std::memory_order_relaxed); }
 
  protected:
   ~Counted() = default;
-  std::atomic<int32_t> count_{0};
+  std::atomic<int32_t> count_{1};
 };
 
 // How a Ref counts. Types that are only declared where Refs to them are copied overload these.
@@ -44,6 +48,12 @@ class Ref {
   explicit Ref(T* p) : p_(p) {
     if (p_) count_up(p_);
   }
+  /// Takes over a reference that is counted already.
+  static Ref adopt(T* p) {
+    Ref ref;
+    ref.p_ = p;
+    return ref;
+  }
   Ref(const Ref& other) : Ref(other.p_) {}
   Ref(Ref&& other) noexcept : p_(std::exchange(other.p_, nullptr)) {}
   ~Ref() {
@@ -63,5 +73,11 @@ class Ref {
  private:
   T* p_ = nullptr;
 };
+
+/// A new object with its first reference.
+template <typename T, typename... Args>
+Ref<T> make_counted(Args&&... args) {
+  return Ref<T>::adopt(new T(std::forward<Args>(args)...));
+}
 
 }  // namespace trivium::record

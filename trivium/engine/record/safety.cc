@@ -16,12 +16,8 @@ bool strict_at_start() {
   return text && *text && std::string(text) != "0";
 }
 
-std::atomic<bool>& strict_place() {
-  static std::atomic<bool> on{strict_at_start()};
-  return on;
-}
+[[maybe_unused]] const bool strict_is_set = (set_strict_inplace(strict_at_start()), true);
 
-std::atomic<bool> anomaly{false};
 std::mutex site_lock;  // guards `site`
 std::function<std::string()>& site() {
   static auto& function = *new std::function<std::string()>;
@@ -64,8 +60,7 @@ std::string where(GradNode& node) {
 
 }  // namespace
 
-bool strict_inplace() { return strict_place().load(std::memory_order_relaxed); }
-void set_strict_inplace(bool on) { strict_place() = on; }
+void set_strict_inplace(bool on) { strict_on = on; }
 
 Var uncounted(const Var& v) {
   const Var handle = v.detach();
@@ -78,11 +73,10 @@ void uncounted_write(Storage& storage) {
   ++uncounted_writes()[&storage];
 }
 
-bool detect_anomaly() { return anomaly.load(std::memory_order_relaxed); }
 void set_detect_anomaly(bool on, std::function<std::string()> call_site) {
   const std::lock_guard<std::mutex> hold(site_lock);
   site() = std::move(call_site);
-  anomaly = on;
+  anomaly_on = on;
 }
 
 std::string call_site() {

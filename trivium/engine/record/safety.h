@@ -2,6 +2,7 @@
 // derivatives that are not numbers. Both are off; a recorded op then pays one branch.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <span>
 #include <string>
@@ -13,7 +14,8 @@ namespace trivium::record {
 /// PyTorch's rule. Derivatives here read what an op was given, so a later write in place does no
 /// harm; under this switch it is an error in backward all the same, for programs that must also run
 /// where it does.
-bool strict_inplace();
+inline std::atomic<bool> strict_on{false}, anomaly_on{false};
+inline bool strict_inplace() { return strict_on.load(std::memory_order_relaxed); }
 /// TRIVIUM_STRICT_INPLACE=1 sets what a process starts with.
 void set_strict_inplace(bool on);
 /// Another handle on v, without history, whose writes strict_inplace does not see: what PyTorch's
@@ -22,11 +24,13 @@ Var uncounted(const Var& v);
 
 /// While on, backward looks at every derivative as soon as it is recorded and stops at the first
 /// NaN, naming the op and where the program called it. Slow.
-bool detect_anomaly();
+inline bool detect_anomaly() { return anomaly_on.load(std::memory_order_relaxed); }
 /// `call_site` says where the program is now ("file.py:12, in loss"); it may be empty.
 void set_detect_anomaly(bool on, std::function<std::string()> call_site = {});
 
 // ---- for recording and backward
+/// Recording has more to do than to append.
+inline bool watching() { return strict_inplace() || detect_anomaly(); }
 /// Remembers the versions of the tensors whose content the node keeps.
 void watch_kept(GradNode& node, std::span<const Var> operands, std::span<const Var> results);
 /// `node` computed what is now written in place into `place`, which was `source` until then.

@@ -2,6 +2,7 @@
 // memory afterwards. Slots never change their value; what changes is which Slot a Storage holds.
 #pragma once
 
+#include <atomic>
 #include <exception>
 #include <vector>
 
@@ -16,29 +17,39 @@ class Tape;
 
 class Slot : public Counted<Slot>, public Pooled<Slot> {
  public:
+  explicit Slot(const Meta* meta, Tape* tape = nullptr, int32_t index = -1)
+      : meta(meta), tape(tape), index(index) {}
   /// A value that is there already.
   static Ref<Slot> ready(Array value);
   /// A rank-0 number: an operand whose value may differ from run to run of the same plan.
   static Ref<Slot> number(double value, DType dtype);
-  /// A promise: value `index` of `tape`.
-  static Ref<Slot> pending(Tape* tape, int32_t index, const Meta* meta);
 
-  const Meta* meta = nullptr;
-  Tape* tape = nullptr;  // whose promise it is; null when ready or failed
-  int32_t index = -1;
+  const Meta* const meta;
+  std::atomic<Tape*> tape;  // whose promise it is; null when ready or failed
+  const int32_t index;
+  bool is_number = false;
   Array value;
   std::exception_ptr error;  // why there will never be a value
-  bool is_number = false;
   double as_number = 0;
   /// The memory of a ready slot (made now for a number).
   const Array& memory();
 
-  bool is_ready() const { return tape == nullptr; }
-  void destroy();
+  bool is_ready() const { return tape.load(std::memory_order_acquire) == nullptr; }
   void fulfil(Array array);
   void fail(std::exception_ptr why);
 
-  // Caches of views hold a slot without making it a result that has to be kept: view_count_ of the
+  // A tape knows its promises without counting as a holder, and may take one back from a thread
+  // that is dropping it. So the last reference of a promise goes under the tape's lock.
+  void release() {
+    if (count_.load(std::memory_order_acquire) == 1)
+      drop_only();
+    else if (count_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      destroy();
+  }
+  /// One more reference, unless the last is gone already. Under the tape's lock.
+  bool try_retain();
+
+  // Caches of views hold a slot without making it a result that has to be kept: views_ of the
   // references are theirs.
   void retain_view() {
     views_.fetch_add(1, std::memory_order_relaxed);
@@ -52,6 +63,8 @@ class Slot : public Counted<Slot>, public Pooled<Slot> {
   bool is_held() const { return references() > views_.load(std::memory_order_relaxed); }
 
  private:
+  void drop_only();
+  void destroy();
   std::atomic<int32_t> views_{0};
 };
 

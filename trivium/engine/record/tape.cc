@@ -18,11 +18,9 @@
 namespace trivium::record {
 namespace {
 
-constexpr int kMostNodes = 16384;
-constexpr size_t kMostLeafBytes = size_t{1} << 30;
 constexpr size_t kMostStructures = 1024;
 
-Mode first_mode() {
+Mode mode_at_start() {
   const char* name = std::getenv("TRIVIUM_RECORD");
   const std::string text = name ? name : "";
   if (text == "eager") return Mode::eager;
@@ -31,11 +29,6 @@ Mode first_mode() {
   if (!text.empty() && text != "lazy")
     user_error("TRIVIUM_RECORD is \"{}\": expected lazy, eager, check or nan", text);
   return Mode::lazy;
-}
-
-std::atomic<Mode>& mode_place() {
-  static std::atomic<Mode> mode{first_mode()};
-  return mode;
 }
 
 struct Scopes {
@@ -56,8 +49,13 @@ uint64_t pack(int32_t a, int32_t b) {
 
 }  // namespace
 
-Mode mode() { return mode_place().load(std::memory_order_relaxed); }
-void set_mode(Mode mode) { mode_place().store(mode); }
+Mode first_mode() {
+  static const Mode at_start = mode_at_start();
+  Mode unset = Mode::unset;
+  current_mode.compare_exchange_strong(unset, at_start);
+  return current_mode.load();
+}
+
 SubmitCounters submit_counters() { return {submitted.load(), built.load()}; }
 
 int32_t scope_id(const std::string& name) {
@@ -87,27 +85,65 @@ Tape::~Tape() {
   }
 }
 
-void Tape::forget(int32_t value) {
-  std::lock_guard<OwnerLock> hold(lock_);
-  values_[value].slot = nullptr;
+size_t LeafTable::place(const Slot* slot) const {
+  const size_t mask = entries_.size() - 1;
+  const auto address = reinterpret_cast<uintptr_t>(slot);
+  for (size_t at = (address >> 5) * 0x9e3779b97f4a7c15ull >> 20;; ++at) {
+    const Entry& e = entries_[at & mask];
+    if (e.round != round_ || e.slot == slot) return at & mask;
+  }
 }
 
-int32_t Tape::value_of(const Ref<Slot>& slot) {
-  if (slot->tape == this) return slot->index;
-  if (slot->tape) submit_of(slot->tape);
+int32_t LeafTable::find_or_add(const Slot* slot, int32_t fresh) {
+  if (used_ * 2 >= entries_.size()) {
+    std::vector<Entry> before(std::max<size_t>(64, entries_.size() * 2));
+    before.swap(entries_);
+    for (const Entry& e : before)
+      if (e.round == round_) entries_[place(e.slot)] = e;
+  }
+  Entry& e = entries_[place(slot)];
+  if (e.round == round_) return e.value;
+  e = {slot, round_, fresh};
+  ++used_;
+  return fresh;
+}
+
+int32_t LeafTable::find(const Slot* slot) const {
+  if (used_ == 0) return -1;
+  const Entry& e = entries_[place(slot)];
+  return e.round == round_ ? e.value : -1;
+}
+
+void LeafTable::clear() {
+  used_ = 0;
+  if (++round_ != 0) return;
+  entries_.clear();
+  round_ = 1;
+}
+
+void Tape::forget(const Slot& slot) {
+  if (slot.tape != this) return;  // kept or failed since
+  if (slot.index >= static_cast<int32_t>(values_.size())) return;
+  ValueRecord& record = values_[slot.index];
+  if (record.slot == &slot) record.slot = nullptr;
+}
+
+int32_t Tape::leaf_value(Slot* slot) {
+  if (!slot->is_ready()) submit_of(slot->tape);
   if (slot->error) std::rethrow_exception(slot->error);
-  const auto [at, fresh] = leaf_of_.emplace(slot.get(), static_cast<int32_t>(values_.size()));
-  if (fresh) {
+  const int32_t fresh = static_cast<int32_t>(values_.size());
+  const int32_t value = leaf_of_.find_or_add(slot, fresh);
+  if (value == fresh) {
     leaves_.push_back({slot->is_number ? LeafKind::scalar : LeafKind::array,
-                       at->second,
-                       slot,
+                       value,
+                       Ref<Slot>(slot),
                        slot->as_number,
                        {},
                        0});
     values_.push_back({slot->meta, nullptr});
     if (!slot->is_number) leaf_bytes_ += slot->value.bytes();
   }
-  return at->second;
+  return value;
 }
 
 int32_t Tape::scalar(double value, DType dtype) {
@@ -135,17 +171,15 @@ int32_t Tape::append(const Call* call, std::span<const int32_t> operands,
   nodes_.push_back({call, first, static_cast<int32_t>(operands_.size()),
                     static_cast<int32_t>(operands.size()),
                     static_cast<int32_t>(inference.results.size()), scope_});
-  operands_.insert(operands_.end(), operands.begin(), operands.end());
+  for (int32_t o : operands) operands_.push_back(o);
   for (const Meta* m : inference.results) values_.push_back({m, nullptr});
   return first;
 }
 
 Ref<Slot> Tape::promise(int32_t value) {
   ValueRecord& record = values_[value];
-  if (record.slot) return Ref<Slot>(record.slot);
-  Ref<Slot> slot = Slot::pending(this, value, record.meta);
-  record.slot = slot.get();
-  return slot;
+  if (record.slot && record.slot->try_retain()) return Ref<Slot>::adopt(record.slot);
+  return promise_fresh(value);
 }
 
 void Tape::rebound(Storage& storage, const Ref<Slot>& before) {
@@ -154,12 +188,13 @@ void Tape::rebound(Storage& storage, const Ref<Slot>& before) {
   rebound_.push_back({Ref<Storage>(&storage), before});
 }
 
-void Tape::after_record() {
-  if (running_) return;
-  if (nodes() >= kMostNodes || leaf_bytes_ > kMostLeafBytes || mode() != Mode::lazy) submit();
+void Tape::full() {
+  if (!running_) submit();
 }
 
-void Tape::submit_of(Tape* tape) { tape->submit(); }
+void Tape::submit_of(Tape* tape) {
+  if (tape) tape->submit();
+}
 
 /// What a submission is about, read off the tape.
 struct Tape::Job {
@@ -236,22 +271,23 @@ void Tape::submit() {
     Slot* now = b.storage->current.get();
     const bool alive = b.storage->references() > 1;
     if (!alive || now->tape != this || now->meta != b.before->meta) continue;
-    const auto leaf = leaf_of_.find(b.before.get());
-    const bool read = leaf != leaf_of_.end();
+    const int32_t leaf = leaf_of_.find(b.before.get());
+    const bool read = leaf >= 0;
     if (b.before->references() > (read ? 2 : 1)) continue;  // somebody still wants the old content
     const bool twice = std::any_of(job.updates.begin(), job.updates.end(),
                                    [&](const Job::Update& u) { return u.value == now->index; });
     if (twice) continue;
-    job.updates.push_back({read ? leaf->second : -1, now->index, r});
+    job.updates.push_back({leaf, now->index, r});
     job.update_slots.push_back(b.storage->current);
   }
   std::vector<char> updated(values_.size(), 0);
   for (const Job::Update& u : job.updates) updated[u.value] = 1;
-  for (size_t v = 0; v < values_.size(); ++v)
-    if (values_[v].slot && !updated[v] && values_[v].slot->is_held()) {
-      job.results.push_back(static_cast<int32_t>(v));
-      job.slots.emplace_back(values_[v].slot);
-    }
+  for (size_t v = 0; v < values_.size(); ++v) {
+    Slot* slot = values_[v].slot;
+    if (!slot || updated[v] || !slot->is_held() || !slot->try_retain()) continue;
+    job.results.push_back(static_cast<int32_t>(v));
+    job.slots.push_back(Ref<Slot>::adopt(slot));
+  }
   try {
     run(job);
   } catch (...) {

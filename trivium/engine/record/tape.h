@@ -3,10 +3,10 @@
 // tape into a plan (once for each structure) and runs it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "trivium/engine/record/slot.h"
@@ -14,12 +14,39 @@
 
 namespace trivium::record {
 
-/// How recorded programs run; `eager` runs every op as it is recorded, `check` compares it with the
-/// float64 reference interpreter besides, `nan` stops at the first result that is not finite.
-/// TRIVIUM_RECORD=eager|check|nan sets the mode a process starts with.
-enum class Mode { lazy, eager, check, nan };
-Mode mode();
-void set_mode(Mode mode);
+/// How recorded programs run (unset: not asked yet); `eager` runs every op as it is recorded,
+/// `check` compares it with the float64 reference interpreter besides, `nan` stops at the first
+/// result that is not finite. TRIVIUM_RECORD=eager|check|nan sets the mode a process starts with.
+enum class Mode { unset, lazy, eager, check, nan };
+inline std::atomic<Mode> current_mode{Mode::unset};
+Mode first_mode();
+inline Mode mode() {
+  const Mode now = current_mode.load(std::memory_order_relaxed);
+  return now == Mode::unset ? first_mode() : now;
+}
+inline void set_mode(Mode mode) { current_mode.store(mode); }
+
+/// Which value of the tape each leaf is. Emptied by counting up.
+class LeafTable {
+ public:
+  /// The value of `slot`; `fresh`, from now on, when it has none yet.
+  int32_t find_or_add(const Slot* slot, int32_t fresh);
+  /// -1 when it has none.
+  int32_t find(const Slot* slot) const;
+  void clear();
+
+ private:
+  struct Entry {
+    const Slot* slot = nullptr;
+    uint32_t round = 0;  // the entry counts while this is the table's
+    int32_t value = 0;
+  };
+  /// Where `slot` is, or would be.
+  size_t place(const Slot* slot) const;
+  std::vector<Entry> entries_;
+  size_t used_ = 0;
+  uint32_t round_ = 1;
+};
 
 class Tape {
  public:
@@ -29,7 +56,10 @@ class Tape {
 
   /// Index of a slot's value on this tape; a ready slot becomes a leaf, another tape's promise is
   /// kept first (its tape is submitted).
-  int32_t value_of(const Ref<Slot>& slot);
+  int32_t value_of(Slot* slot) {
+    return slot->tape.load(std::memory_order_acquire) == this ? slot->index : leaf_value(slot);
+  }
+  int32_t value_of(const Ref<Slot>& slot) { return value_of(slot.get()); }
   /// A rank-0 number that may differ from run to run.
   int32_t scalar(double value, DType dtype);
   /// A number or small array that is part of the structure.
@@ -38,6 +68,13 @@ class Tape {
   int32_t append(const Call* call, std::span<const int32_t> operands, const Inference& inference);
   /// A promise for a value of this tape.
   Ref<Slot> promise(int32_t value);
+  /// Promises the first result of the op that append() has just added: nobody has it yet.
+  Ref<Slot> promise_fresh(int32_t value) {
+    ValueRecord& record = values_[value];
+    Ref<Slot> slot = make_counted<Slot>(record.meta, this, value);
+    record.slot = slot.get();
+    return slot;
+  }
   const Meta* meta(int32_t value) const { return values_[value].meta; }
 
   /// Called when a storage that held memory gets a promise: its memory may be reused.
@@ -54,9 +91,11 @@ class Tape {
   static void submit_of(Tape* tape);
   int nodes() const { return static_cast<int>(nodes_.size()); }
   /// Submits when the tape has grown beyond what one plan should hold, or the mode says so.
-  void after_record();
+  void after_record() {
+    if (nodes() >= kMostNodes || leaf_bytes_ > kMostLeafBytes || mode() != Mode::lazy) full();
+  }
   /// Nobody waits for the value any more.
-  void forget(int32_t value);
+  void forget(const Slot& slot);
   OwnerLock& lock() { return lock_; }
 
   /// Names the layer of what is recorded next, for messages and profiles.
@@ -90,8 +129,12 @@ class Tape {
   };
 
  private:
+  static constexpr int kMostNodes = 16384;
+  static constexpr size_t kMostLeafBytes = size_t{1} << 30;
   struct Compiled;
   struct Job;
+  void full();
+  int32_t leaf_value(Slot* slot);
   void run(Job& job);
   void clear();
   std::shared_ptr<Compiled> compile(const Job& job);
@@ -100,7 +143,7 @@ class Tape {
   std::vector<int32_t> operands_;
   std::vector<ValueRecord> values_;
   std::vector<Leaf> leaves_;
-  std::unordered_map<const Slot*, int32_t> leaf_of_;
+  LeafTable leaf_of_;
   std::vector<Rebound> rebound_;
   size_t leaf_bytes_ = 0;
   uint64_t run_ = 1;  // number of the segment

@@ -10,8 +10,6 @@
 namespace trivium::record {
 namespace {
 
-thread_local bool grad_mode = true;
-
 VarImpl& checked(const Ref<VarImpl>& impl) {
   if (!impl) user_error("an undefined tensor is used");
   return *impl;
@@ -21,9 +19,6 @@ VarImpl& checked(const Ref<VarImpl>& impl) {
 
 void count_up(VarImpl* p) { p->retain(); }
 void count_down(VarImpl* p) { p->release(); }
-
-bool grad_enabled() { return grad_mode; }
-void set_grad_enabled(bool on) { grad_mode = on; }
 
 Scope::Scope(const std::string& name) : before_(Tape::mine().scope()) {
   Tape::mine().set_scope(scope_id(name));
@@ -44,18 +39,14 @@ void VarImpl::cache(const Ref<Slot>& slot) {
   if (before) before->release_view();
 }
 
-Var::Var(Array value, bool requires_grad) : impl_(new VarImpl) {
-  impl_->storage = Ref<Storage>(new Storage(Slot::ready(std::move(value))));
+Var::Var(Array value, bool requires_grad) : impl_(make_counted<VarImpl>()) {
+  impl_->storage = make_counted<Storage>(Slot::ready(std::move(value)));
   impl_->meta = impl_->storage->current->meta;
   if (requires_grad) set_requires_grad(true);
 }
 
 Var Var::of(Val val) {
-  Var v{Ref<VarImpl>(new VarImpl)};
-  v.impl_->meta = val.slot->meta;
-  v.impl_->storage = Ref<Storage>(new Storage(std::move(val.slot)));
-  v.impl_->edge = std::move(val.edge);
-  return v;
+  return Var(make_counted<VarImpl>(std::move(val.slot), std::move(val.edge)));
 }
 
 const Meta* Var::meta() const { return checked(impl_).meta; }
@@ -188,7 +179,7 @@ bool Var::retains_grad() const { return checked(impl_).keeps_grad; }
 
 Var Var::detach() const {
   const VarImpl& x = checked(impl_);
-  Var v{Ref<VarImpl>(new VarImpl)};
+  Var v{make_counted<VarImpl>()};
   v.impl_->storage = x.storage;
   v.impl_->meta = x.meta;
   v.impl_->chain = x.chain;
@@ -304,8 +295,8 @@ void Var::assign(const Var& value) {
     if (x.uncounted) uncounted_write(storage);
     if (history && now.edge.node) watch_written(*now.edge.node, *value.impl_, x);
   }
-  if (storage.current->tape) {
-    storage.current->tape->rebound(storage, before);
+  if (Tape* owner = storage.current->tape) {
+    owner->rebound(storage, before);
   } else if (storage.exports > 0 && before->is_ready() && before->memory().defined() &&
              before->memory().raw() != storage.current->memory().raw()) {
     Array place = before->memory();
@@ -382,7 +373,7 @@ Var view(const Call* call, const Var& base) {
   VarImpl& b = checked(base.ref());
   const Meta* operand = b.meta;
   const Inference& inference = call->infer({&operand, 1});
-  Var v{Ref<VarImpl>(new VarImpl)};
+  Var v{make_counted<VarImpl>()};
   VarImpl& x = *v.impl();
   x.storage = b.storage;
   x.meta = inference.results[0];

@@ -37,8 +37,9 @@ struct Val {
 };
 
 // ---- how recording goes, per thread
-bool grad_enabled();
-void set_grad_enabled(bool on);
+inline constinit thread_local bool grad_mode = true;
+inline bool grad_enabled() { return grad_mode; }
+inline void set_grad_enabled(bool on) { grad_mode = on; }
 /// Switches the recording of history for a scope.
 class GradMode {
  public:
@@ -148,9 +149,16 @@ class Var {
 // ---- recording
 /// Records an op; UserError at once when shapes or dtypes do not fit. First result only.
 Var apply(const Call* call, std::span<const Var> operands);
-inline Var apply(const Call* call, std::initializer_list<Var> operands) {
-  return apply(call, std::span<const Var>(operands.begin(), operands.size()));
-}
+/// A Var named in a list of operands: apply(call, {a, b}) copies no handle.
+class Named {
+ public:
+  Named(const Var& v) : var_(&v) {}
+  const Var& var() const { return *var_; }
+
+ private:
+  const Var* var_;
+};
+Var apply(const Call* call, std::initializer_list<Named> operands);
 /// All results.
 std::vector<Var> apply_all(const Call* call, std::span<const Var> operands);
 /// A number as an operand (rank 0): its value is not part of the recorded structure.

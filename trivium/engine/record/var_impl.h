@@ -21,7 +21,10 @@ struct GradNode : Counted<GradNode> {
 
   const Call* call = nullptr;  // null: a leaf, or a rule of the caller's
   Inference* inference = nullptr;
-  uint64_t sequence = 0;  // later ops have larger ones
+  union {
+    uint64_t sequence = 0;  // larger than those of the nodes it leads to
+    GradNode* next_gone;    // while a history is let go
+  };
   uint64_t wanted = 0;
   uint64_t floats = 0;  // results that can have a gradient
   int32_t inputs = 0, results = 0;
@@ -60,6 +63,12 @@ struct GradNode : Counted<GradNode> {
 };
 
 struct VarImpl : Counted<VarImpl>, Pooled<VarImpl> {
+  VarImpl() = default;
+  VarImpl(Ref<Slot> slot, Edge made)
+      : storage(make_counted<Storage>(std::move(slot))),
+        meta(storage->current->meta),
+        edge(std::move(made)) {}
+
   Ref<Storage> storage;
   const Meta* meta = nullptr;
   bool wants_grad = false;  // a leaf that collects a gradient
@@ -89,7 +98,15 @@ struct VarImpl : Counted<VarImpl>, Pooled<VarImpl> {
 
 /// The edge under which gradients for `impl` arrive: how it was made, or its accumulator.
 Edge edge_for(VarImpl& impl);
-uint64_t next_sequence();
+/// A number for a node whose edges are set: larger than those of its inputs and of all nodes the
+/// thread has made.
+inline uint64_t next_sequence(GradNode& node) {
+  static constinit thread_local uint64_t last = 0;
+  for (int32_t i = 0; i < node.inputs; ++i)
+    if (GradNode* input = node.edges()[i].node.get(); input && input->sequence > last)
+      last = input->sequence;
+  return ++last;
+}
 
 /// Records one op; with history when any input has an edge, history is wanted and the result
 /// floats.
