@@ -201,6 +201,27 @@ def test_a_device_function_is_asked_for_each_operation():
     assert free.device == "" and after.device == "/device:CPU:0"
 
 
+def test_a_device_function_sees_the_node_of_every_operation():
+    seen = {}
+
+    def place(op):
+        node = op if isinstance(op, tf.NodeDef) else op.node_def
+        seen[node.name] = node
+        return "/cpu:0" if node.op in ("Variable", "VariableV2") else "/gpu:0"
+    with tf.device(place):
+        x = tf.placeholder(tf.float32, [2], name="x")
+        v = tf.Variable(3.0, name="v")
+        loss = tf.cond(x[0] > 0, lambda: tf.reduce_sum(v * x), lambda: v)
+        (gradient, _), = tf.train.GradientDescentOptimizer(0.5).compute_gradients(loss)
+    assert v.device == "/device:CPU:0" and gradient.device == "/device:GPU:0"
+    assert all(node.op for node in seen.values()) and "v" in seen
+    # What graph files have no form for tells its name, type and inputs.
+    whole = next(node for node in seen.values() if node.op == "Gradients")
+    assert list(whole.input) == [loss.op.name, "v/read"]
+    with pytest.raises(NotImplementedError, match="Gradients.* has no attrs"):
+        tf.get_default_graph().get_operation_by_name(whole.name).get_attr("T")
+
+
 def test_what_is_out_of_scope_is_named():
     with pytest.raises(NotImplementedError, match="tf.contrib.slim"):
         tf.contrib.slim

@@ -11,6 +11,8 @@ def _flat(value):
         return [leaf for v in value for leaf in _flat(v)]
     if isinstance(value, dict):
         return [leaf for k in sorted(value) for leaf in _flat(value[k])]
+    if isinstance(value, TensorArray) and value._filled is not None:
+        return [value, value._filled]
     return [value]
 
 
@@ -21,7 +23,9 @@ def _like(structure, leaves):
     if isinstance(structure, dict):
         return {k: _like(structure[k], leaves) for k in sorted(structure)}
     leaf = next(leaves)
-    return structure._with(leaf) if isinstance(structure, TensorArray) else leaf
+    if isinstance(structure, TensorArray):
+        return structure._with(leaf, None if structure._filled is None else next(leaves))
+    return leaf
 
 
 def _leaf(value):
@@ -114,7 +118,10 @@ def while_loop(cond, body, loop_vars, shape_invariants=None, parallel_iterations
     shapes = None
     if shape_invariants is not None:
         kept = [shape_invariants] if single else shape_invariants
-        shapes = [_core.shape_arg(s) for s in _shapes(kept)]
+        given = iter(_shapes(kept))
+        filled = [v._filled for v in _flat(variables) if isinstance(v, TensorArray)]
+        shapes = [_core.shape_arg(v.shape if any(v is f for f in filled) else next(given))
+                  for v in _flat(variables)]
     with _core.name_scope(name, "while") as scope:
         maximum = None if maximum_iterations is None else tensor(maximum_iterations)
         made = _tf.while_loop(lambda leaves: tensor(call(cond, leaves)), step,
@@ -134,29 +141,65 @@ def _shapes(value):
 # ---- tensor arrays
 
 class TensorArray:
-    """Tensors by position, all of one dtype and shape. A change gives a new array. The number of positions is
-    known when a run begins: a dynamic size is as large as the array was made."""
+    """Tensors by position, all of one dtype and shape. A change gives a new array. The number of
+    positions is known when a run begins: a dynamic size is as large as the array was made. A
+    position never written reads as zeros; without infer_shape and a known element_shape reading it
+    is an InvalidArgumentError."""
 
     def __init__(self, dtype, size=None, dynamic_size=None, clear_after_read=None, tensor_array_name=None, handle=None,
                  flow=None, infer_shape=True, element_shape=None, colocate_with_first_write_call=True, name=None):
         self._dtype = _core.as_dtype(dtype)
-        self._known = {"element": _core.TensorShape(element_shape), "dynamic": bool(dynamic_size)}
+        self._known = {"element": _core.TensorShape(element_shape),
+                       "given": _core.TensorShape(element_shape), "dynamic": bool(dynamic_size),
+                       "name": name or "TensorArray"}
+        self._filled = None  # which positions were written, where that has to be known
         if flow is not None:
             self.flow = flow
             return
         if size is None:
             raise ValueError("Size must be provided if handle is not provided")
-        self.flow = _tf.tensor_array(self._dtype.name, _core.inp(size, "int32"), self._known["element"]._dims,
-                                     name or "TensorArray")
+        size = _core.inp(size, "int32")
+        self.flow = _tf.tensor_array(self._dtype.name, size, self._known["element"]._dims,
+                                     self._known["name"])
+        if not infer_shape and not self._known["element"].is_fully_defined():
+            self._filled = _tf.tensor_array("bool", size, [], self._known["name"] + "/filled")
 
     dtype = property(lambda self: self._dtype)
     handle = property(lambda self: self.flow)
     element_shape = property(lambda self: self._known["element"])
 
-    def _with(self, flow):
+    def _with(self, flow, filled=None):
         other = TensorArray.__new__(TensorArray)
-        other._dtype, other._known, other.flow = self._dtype, self._known, flow
+        other._dtype, other._known = self._dtype, self._known
+        other.flow, other._filled = flow, filled
         return other
+
+    def _changed(self, op, index, value, name):
+        """The array after a write or a scatter."""
+        index = tensor(index, None if _core.is_tensor(index) else _core.int32)
+        what = "index" if op == "TensorArrayWriteV3" else "indices"
+        parts = lambda flow, value: [("handle", flow), (what, index), ("value", value)]
+        flow = _core.out(op, parts(self.flow, value), None, name)
+        if self._filled is None:
+            return self._with(flow)
+        true = array_ops.fill(array_ops.shape(index), tensor(True))
+        return self._with(flow, _core.out(op, parts(self._filled, true), None, "filled"))
+
+    def _check_filled(self, index=None):
+        """What a read waits for."""
+        if self._filled is None:
+            return _core.control_dependencies([])
+        filled = _core.out("TensorArrayStack", [("handle", self._filled)], None, "filled")
+        if index is None:
+            index = array_ops.range(array_ops.size(filled))
+        index = array_ops.reshape(tensor(index, _core.int32), [-1])
+        taken = array_ops.gather(filled, index)
+        first = array_ops.gather(index, math_ops.argmin(math_ops.cast(taken, _core.int32), 0))
+        return _core.control_dependencies([Assert(math_ops.reduce_all(taken), [
+            "TensorArray %s: Could not read from TensorArray index" % self._known["name"], first,
+            "Furthermore, the element shape is not fully defined: %s. If you set the full "
+            "element_shape property, the proper all-zeros tensor will be returned instead of "
+            "incurring this error." % (self._known["given"],)])])
 
     def _merge(self, shape):
         self._known["element"] = self._known["element"].merge_with(shape)
@@ -175,38 +218,51 @@ class TensorArray:
         return value
 
     def identity(self):
-        return self._with(array_ops.identity(self.flow))
+        return self._with(array_ops.identity(self.flow), self._filled)
 
     def write(self, index, value, name=None):
         value = self._value(value)
         self._merge(value.shape)
-        return self._with(_core.out("TensorArrayWriteV3", [("handle", self.flow), ("index", index, "int32"),
-                                                           ("value", value)], None, name or "TensorArrayWrite"))
+        return self._changed("TensorArrayWriteV3", index, value, name or "TensorArrayWrite")
 
     def read(self, index, name=None):
-        return self._shaped(_core.out("TensorArrayReadV3", [("handle", self.flow), ("index", index, "int32")], None,
-                                      name or "TensorArrayRead"))
+        with self._check_filled(index):
+            inputs = [("handle", self.flow), ("index", index, "int32")]
+            return self._shaped(_core.out("TensorArrayReadV3", inputs, None,
+                                          name or "TensorArrayRead"))
 
     def stack(self, name=None):
-        return self._shaped(_core.out("TensorArrayStack", [("handle", self.flow)], None, name), [None])
+        with self._check_filled():
+            rows = _core.out("TensorArrayStack", [("handle", self.flow)], None, name)
+            return self._shaped(rows, [None])
 
     def gather(self, indices, name=None):
-        return self._shaped(_core.out("TensorArrayGatherV3", [("handle", self.flow), ("indices", indices, "int32")],
-                                      None, name or "TensorArrayGather"), [None])
+        with self._check_filled(indices):
+            inputs = [("handle", self.flow), ("indices", indices, "int32")]
+            return self._shaped(_core.out("TensorArrayGatherV3", inputs, None,
+                                          name or "TensorArrayGather"), [None])
 
     def concat(self, name=None):
-        return _core.out("TensorArrayConcatV3", [("handle", self.flow)], None, name or "TensorArrayConcat")
+        with self._check_filled():
+            return _core.out("TensorArrayConcatV3", [("handle", self.flow)], None,
+                             name or "TensorArrayConcat")
 
     def unstack(self, value, name=None):
         value = self._value(value)
         self._merge(value.shape[1:])
-        return self._with(_core.out("TensorArrayUnstack", [("handle", self.flow), ("value", value)], None, name))
+        attrs = {"dynamic": self._known["dynamic"]}
+        unstacked = lambda flow, rows, name: _core.out(
+            "TensorArrayUnstack", [("handle", flow), ("value", rows)], attrs, name)
+        flow = unstacked(self.flow, value, name)
+        if self._filled is None:
+            return self._with(flow)
+        true = array_ops.fill([array_ops.shape(value)[0]], tensor(True))
+        return self._with(flow, unstacked(self._filled, true, "filled"))
 
     def scatter(self, indices, value, name=None):
         value = self._value(value)
         self._merge(value.shape[1:])
-        return self._with(_core.out("TensorArrayScatterV3", [("handle", self.flow), ("indices", indices, "int32"),
-                                                             ("value", value)], None, name or "TensorArrayScatter"))
+        return self._changed("TensorArrayScatterV3", indices, value, name or "TensorArrayScatter")
 
     def split(self, value, lengths, name=None):
         """Pieces of equal length."""

@@ -26,10 +26,14 @@ Graph.as_graph_def = lambda self, from_version=None, add_shapes=False: graph_def
 
 
 def _node_def(self):
+    """As graph files have it; an operation they have no form for tells its name, type, inputs and
+    device, which is what device functions ask for."""
     data, left_out = _tf.export_operation(self)
-    if left_out:
-        raise NotImplementedError("operation %s (%s) has no NodeDef: %s" % (self.name, self.type, left_out))
-    return NodeDef.FromString(data)
+    if not left_out:
+        return NodeDef.FromString(data)
+    names = [t.name[:-2] if t.name.endswith(":0") else t.name for t in self.inputs]
+    return NodeDef(name=self.name, op=self.type, device=self.device,
+                   input=names + ["^" + c.name for c in self.control_inputs])
 
 
 Operation.node_def = property(_node_def)
@@ -52,7 +56,11 @@ def _attr_value(value, name):
 
 
 def _get_attr(self, name):
-    attrs = self.node_def.attr
+    data, left_out = _tf.export_operation(self)
+    if left_out:
+        raise NotImplementedError("operation %s (%s) has no attrs: %s"
+                                  % (self.name, self.type, left_out))
+    attrs = NodeDef.FromString(data).attr
     if name not in attrs:
         raise ValueError("Operation '%s' has no attr named '%s'." % (self.name, name))
     return _attr_value(attrs[name], name)

@@ -203,6 +203,64 @@ def mapping_of_an_unknown_number(tf):
 
 
 @case
+def arrays_with_gaps(tf):
+    """What was never written reads as zeros."""
+    x = tf.constant(numbers(4, 2))
+    new = lambda **kwargs: tf.TensorArray(tf.float32, size=4, clear_after_read=False, **kwargs)
+    one, few, none = new().write(1, x[0]), new().unstack(x[:3]), new(element_shape=[2])
+    grown = tf.TensorArray(tf.float32, size=1, dynamic_size=True).unstack(x)
+    last = new(infer_shape=False, element_shape=[2]).write(3, x[1])
+    _, looped = tf.while_loop(lambda i, a: i < 2, lambda i, a: (i + 1, a.write(i, x[i] * x[i])),
+                              [0, new()])
+    _, full = tf.while_loop(lambda i, a: i < 4, lambda i, a: (i + 1, a.write(i, x[i])),
+                            [0, new(infer_shape=False)])
+    loss = tf.reduce_sum(looped.stack()) + tf.reduce_sum(few.read(3)) + tf.reduce_sum(few.read(2))
+    return run(tf, [one.stack(), one.read(2), one.gather([0, 1]), one.concat(), few.stack(),
+                    none.read(1), grown.stack(), last.stack(), looped.stack(), full.stack(),
+                    full.read(2), tf.gradients(loss, x)[0]])
+
+
+@case
+def what_is_connected(tf):
+    """The gradients by branches and loops that are None, and the others."""
+    x, y, p = tf.constant(2.0), tf.constant(3.0), tf.placeholder(tf.bool, ())
+    v, w = tf.Variable(0.0), tf.Variable(0.0)
+    yes, one = tf.constant(True), tf.constant(1.0)
+
+    def again(body, *start):
+        return tf.while_loop(lambda i, *rest: i < 3, body, [0] + list(start))
+    whole = lambda t: tf.cast(tf.cast(t, tf.int32), tf.float32)
+    results = [
+        tf.cond(yes, lambda: x, lambda: y),
+        tf.cond(p, lambda: x * x, lambda: y + 1),
+        tf.cond(p, lambda: (x * x, y * y), lambda: (x + 1, y))[0],
+        tf.cond(x > 1, lambda: one, lambda: y),
+        tf.cond(p, lambda: tf.stop_gradient(x) * y, lambda: y),
+        tf.cond(p, lambda: whole(x) * y, lambda: y),
+        tf.cond(p, lambda: tf.floor(x) * y, lambda: y),
+        tf.cond(p, lambda: tf.cond(x > 1, lambda: y, lambda: one), lambda: one),
+        again(lambda i, a, b: (i + 1, a * x, b * y), one, one)[1],
+        again(lambda i, a, b: (i + 1, a * b, b), x, y)[1],
+        again(lambda i, a, b: (i + 1, a * a, b * b), x, y)[1],
+        again(lambda i, a, b: (i + 1, b, a * 1.0), x, y)[1],
+        again(lambda i, a: (i + 1, one), x)[1],
+        tf.while_loop(lambda a: a < x * 100, lambda a: a * y, [one]),
+        again(lambda i, a: (i + 1, a * y * tf.stop_gradient(x)), one)[1],
+        again(lambda i, a: (i + 1, tf.cond(p, lambda: a * y, lambda: a)), one)[1],
+        again(lambda i, a, b: (i + 1, again(lambda j, c: (j + 1, c * x), a)[1], b * y),
+              one, one)[1],
+        tf.cond(p, lambda: v * v + 2, lambda: v * 3),
+        again(lambda i, a, b: (i + 1, a * v, b * w), one, one)[1],
+    ]
+    values = []
+    for z in results:
+        gradients = tf.gradients(z, [x, y, v, w])
+        values.append(" ".join("None" if g is None else "some" for g in gradients))
+        values += run(tf, [z] + [g for g in gradients if g is not None], {p: True}, {p: False})
+    return values
+
+
+@case
 def recurrent(tf):
     x = tf.placeholder(tf.float32, [None, None, 3])
     length = tf.placeholder(tf.int32, [None])

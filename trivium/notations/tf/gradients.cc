@@ -1,6 +1,8 @@
 #include "trivium/notations/tf/gradients.h"
 
+#include <map>
 #include <set>
+#include <utility>
 
 #include "trivium/notations/tf/op_spec.h"
 #include "trivium/notations/tf/translator.h"
@@ -8,29 +10,62 @@
 namespace trivium::tf {
 namespace {
 
-/// All tensors whose change reaches ys.
-std::set<int64_t> reaching(const std::vector<Tensor>& ys, const std::vector<Tensor>& stops) {
-  std::set<int64_t> seen, stopped;
-  for (const Tensor& s : stops) stopped.insert(key_of(s));
-  std::vector<Operation::Edge> stack;
-  for (const Tensor& y : ys)
-    if (is_floating(y.dtype()) && seen.insert(key_of(y)).second)
-      stack.push_back({y.op(), y.index()});
-  while (!stack.empty()) {
-    const Operation::Edge e = stack.back();
-    stack.pop_back();
-    if (stopped.count(key_of(e))) continue;
+/// All tensors whose change reaches ys. Branches and loops are looked into: what only another
+/// result of theirs, a predicate or a condition needs is not connected.
+class Reaching {
+ public:
+  explicit Reaching(const std::vector<Tensor>& stops) {
+    for (const Tensor& s : stops) stopped_.insert(key_of(s));
+  }
+
+  std::set<int64_t> of(const std::vector<Tensor>& ys) {
+    for (const Tensor& y : ys) push({y.op(), y.index()});
+    while (!stack_.empty()) {
+      const Operation::Edge e = stack_.back();
+      stack_.pop_back();
+      if (!stopped_.count(key_of(e))) look_behind(e);
+    }
+    return std::move(seen_);
+  }
+
+ private:
+  void push(const Operation::Edge& e) {
+    if (is_floating(e.op->out(e.index).type) && seen_.insert(key_of(e)).second) stack_.push_back(e);
+  }
+
+  const Context& context(Operation* op, const char* attribute) const {
+    return *op->graph().context_of(op->attr<int64_t>(attribute));
+  }
+
+  void look_behind(const Operation::Edge& e) {
     const Differentiable kind = e.op->spec().gradient;
     if (kind == Differentiable::missing)
       raise<LookupError>("No gradient defined for operation '{}' (op type: {})", e.op->name(),
                          e.op->type());
-    if (kind == Differentiable::cut) continue;
-    for (const auto& in : e.op->edges())
-      if (is_floating(in.op->out(in.index).type) && seen.insert(key_of(in)).second)
-        stack.push_back(in);
+    if (kind == Differentiable::cut) return;
+    if (e.op->type() == "If") {
+      for (const char* branch : {"then", "otherwise"}) push(context(e.op, branch).results[e.index]);
+    } else if (e.op->type() == "While") {
+      const Context& body = context(e.op, "body");
+      for (size_t i = 0; i < body.variables.size(); ++i) loop_of_[body.variables[i]] = {e.op, i};
+      look_behind_variable(e.op, e.index);
+    } else if (const auto at = loop_of_.find(e.op); at != loop_of_.end()) {
+      look_behind_variable(at->second.first, at->second.second);
+    } else {
+      for (const auto& in : e.op->edges()) push(in);
+    }
   }
-  return seen;
-}
+
+  /// What a loop's variable is at the start, and what the body makes of it.
+  void look_behind_variable(Operation* loop, size_t i) {
+    push(loop->edges()[i]);
+    push(context(loop, "body").results[i]);
+  }
+
+  std::set<int64_t> seen_, stopped_;
+  std::vector<Operation::Edge> stack_;
+  std::map<Operation*, std::pair<Operation*, size_t>> loop_of_;  // of a variable of a loop's body
+};
 
 /// "<first operation that uses x on the way>_grad/<x>".
 std::string gradient_name(const Tensor& x, const std::set<int64_t>& reach) {
@@ -50,7 +85,7 @@ std::vector<Tensor> gradients(const std::vector<Tensor>& ys, const std::vector<T
     raise<ValueError>("Passed {} grad_ys for {} ys", options.grad_ys.size(), ys.size());
   const auto graph = default_graph();
   const NameScope scope(options.name);
-  const std::set<int64_t> reach = reaching(ys, options.stop_gradients);
+  const std::set<int64_t> reach = Reaching(options.stop_gradients).of(ys);
   std::vector<Tensor> inputs, connected, seeds;
   for (const Tensor& y : ys)
     if (is_floating(y.dtype())) inputs.push_back(y);

@@ -67,7 +67,7 @@ class Translate {
   void out(int i, Value value);
   /// An output that is known now.
   void out(int i, const Array& value);
-  /// Output o is input i: what is known of it, and its value, through which a gradient goes.
+  /// Output o is input i; see Translator::hand_on.
   void hand_on(int i, int o);
   trivium::Graph& graph();
   Translator& translator() { return translator_; }

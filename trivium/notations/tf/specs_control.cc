@@ -1,5 +1,6 @@
 // Branches, loops, tensor arrays. A tensor array is one tensor, [size, element…]; until something
 // is written, or its element shape is given, it is a tensor without elements.
+#include <algorithm>
 #include <numeric>
 
 #include "trivium/engine/ops/build.h"
@@ -145,13 +146,26 @@ void define_array_writers(SpecTable& t) {
          }});
   t.add({"TensorArrayUnstack",
          {"handle", "value"},
-         [](Infer& c) { c.output(c.shape(1), c.dtype(0)); },
+         [](Infer& c) {
+           // Rows of a smaller array stay as they are; a dynamic one grows.
+           const int64_t size = size_of_array(c.shape(0)), rows = size_of_array(c.shape(1));
+           const bool known = size >= 0 && rows >= 0;
+           c.output(with_axis(known ? std::max(size, rows) : -1, element_of(c.shape(1))),
+                    c.dtype(0));
+         },
          [](Translate& c) {
-           const Value value = c.in(1), array = c.in(0);
-           if (array.shape()[0] != value.shape()[0])
-             c.fail(fmt::format("TensorArray: {} rows for an array of size {}", value.shape()[0],
-                                array.shape()[0]));
-           c.out(0, value);
+           const Value value = c.in(1);
+           const int64_t size = c.in(0).shape()[0], rows = value.shape()[0];
+           const bool grows = c.op().has_attr("dynamic") && c.op().attr<bool>("dynamic");
+           if (rows > size && !grows)
+             c.fail(fmt::format("TensorArray: {} rows for an array of size {}", rows, size));
+           if (rows >= size) return c.out(0, value);
+           const Value array = c.translator().with_elements(c.in(0), behind(value.shape()));
+           check_element(c, array.shape(), behind(value.shape()));
+           std::vector<int64_t> from(array.shape().rank(), 0);
+           from[0] = rows;
+           const Value rest = ops::slice(array, from, array.shape().vec());
+           c.out(0, ops::concat({value, rest}, 0));
          }});
 }
 

@@ -371,11 +371,13 @@ void Translator::unroll(Operation& op) {
   std::vector<Item> items(count);
   const auto look = [&](const Operation::Edge& e) {
     Item item;
+    const auto& out = e.op->out(e.index);
     if (const Data* data = known_data(e)) {
       item.data = *data;
+      // The value as well: a gradient of the literal goes through it.
+      if (is_floating(out.type)) item.value = value(e, &op);
       return item;
     }
-    const auto& out = e.op->out(e.index);
     if (!is_floating(out.type) && out.type != DataType::string && out.shape.fully_known() &&
         out.shape.count() <= kKnownElements) {
       try {
@@ -392,10 +394,8 @@ void Translator::unroll(Operation& op) {
       const int64_t key = key_of(context.variables[i], 0);
       values_.erase(key);
       known_.erase(key);
-      if (items[i].data)
-        known_[key] = *items[i].data;
-      else
-        values_[key] = items[i].value;
+      if (items[i].data) known_[key] = *items[i].data;
+      if (items[i].value.defined()) values_[key] = items[i].value;
     }
   };
   for (int i = 0; i < count; ++i) items[i] = look(op.edges()[i]);
@@ -419,11 +419,10 @@ void Translator::unroll(Operation& op) {
     throw;
   }
   --unrolling_;
-  for (int i = 0; i < count; ++i)
-    if (items[i].data)
-      set(op, i, *items[i].data);
-    else
-      set(op, i, items[i].value);
+  for (int i = 0; i < count; ++i) {
+    if (items[i].data) set(op, i, *items[i].data);
+    if (items[i].value.defined()) set(op, i, items[i].value);
+  }
 }
 
 // ---- choices
@@ -472,10 +471,7 @@ void Translator::take_branch(Operation& op, const Context& context) {
   translate_context(context);
   for (Operation* o : needed_in(context)) merge_from(op, {&op, o});
   for (size_t i = 0; i < context.results.size(); ++i) {
-    if (const Data* data = known_data(context.results[i]))
-      set(op, static_cast<int>(i), Data(*data));
-    else
-      set(op, static_cast<int>(i), value(context.results[i], &op));
+    hand_on(context.results[i], op, static_cast<int>(i));
   }
 }
 

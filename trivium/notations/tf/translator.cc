@@ -90,11 +90,7 @@ std::vector<int64_t> Translate::known_integers(int i) {
 bool Translate::fixed(int i) const { return translator_.fixed(op_.edges().at(i)); }
 void Translate::out(int i, Value value) { translator_.set(op_, i, value); }
 void Translate::out(int i, const Array& value) { translator_.set(op_, i, Data(value)); }
-void Translate::hand_on(int i, int o) {
-  const Data* data = translator_.known_data(op_.edges()[i]);
-  if (data) translator_.set(op_, o, Data(*data));
-  if (!data || is_floating(op_.out(o).type)) out(o, in(i));
-}
+void Translate::hand_on(int i, int o) { translator_.hand_on(op_.edges()[i], op_, o); }
 trivium::Graph& Translate::graph() { return translator_.graph(); }
 void Translate::fail(const std::string& message) const {
   std::string text = fmt::format("{}\n\t [[{{{{node {}}}}}]]", message, op_.name());
@@ -330,6 +326,12 @@ const Data* Translator::known_data(const Operation::Edge& edge) {
 const Data* Translator::fed_data(const Operation::Edge& edge) const {
   const auto fed = fed_.find(key_of(edge));
   return fed == fed_.end() ? nullptr : &feeds_[fed->second].value;
+}
+
+void Translator::hand_on(const Operation::Edge& from, Operation& op, int output) {
+  const Data* data = known_data(from);
+  if (data) set(op, output, Data(*data));
+  if (!data || is_floating(op.out(output).type)) set(op, output, value(from, &op));
 }
 
 Data Translator::known(const Operation::Edge& edge) {

@@ -76,6 +76,8 @@ class Translator {
   void set(Operation& op, int output, Data value) {
     known_[key_of(&op, output)] = std::move(value);
   }
+  /// An output is this tensor: what is known of it, and its value, through which a gradient goes.
+  void hand_on(const Operation::Edge& from, Operation& op, int output);
   /// The variable behind a reference (a variable's output, or an assignment's). InternalError else.
   Operation* variable_of(const Operation::Edge& edge) const;
   /// The newest value in this run: what an update starts from.
