@@ -165,11 +165,10 @@ def leaky_relu_inplace():
     return F.leaky_relu(weight() * 1, .2, inplace=True).sum()
 
 
-# PyTorch refuses clamp_input too; Trivium keeps the result of clamp(min=0), not its operand.
 REFUSED = [mul_operand, exp_result, sin_input, sigmoid_result, relu_then_add,
            relu_inplace_then_mul, mm_operand, through_detach, under_no_grad, view_of_operand,
-           leaf_step, pow_input, softmax_result, index_write_after_use]
-FINE = [clamp_input, mul_inplace_by_weight, add_then_inplace, sin_result,
+           leaf_step, pow_input, softmax_result, index_write_after_use, clamp_input]
+FINE = [mul_inplace_by_weight, add_then_inplace, sin_result,
         relu_inplace_after_linear, through_data, sum_input, sqrt_input, leaky_relu_inplace]
 
 
@@ -182,6 +181,55 @@ def test_writes_in_place(program):
             return
         with pytest.raises(RuntimeError, match="modified by an inplace operation.*version"):
             program().backward()
+
+
+# Functions made of several operations here, or derived another way: whether PyTorch refuses a
+# write to the operand, and to the result.
+READS = {
+    "clamp_min_0": (lambda x: x.clamp(min=0), True, False),
+    "clamp_max": (lambda x: x.clamp(max=1), True, False),
+    "clamp": (lambda x: x.clamp(0, 1), True, False),
+    "clamp_": (lambda x: (x * 1).clamp_(min=0), False, False),
+    "relu6": (F.relu6, True, False),
+    "leaky_relu": (F.leaky_relu, True, False),
+    "leaky_relu_": (lambda x: F.leaky_relu(x * 1, inplace=True), False, True),
+    "elu": (F.elu, True, False),
+    "elu_": (lambda x: F.elu(x * 1, inplace=True), False, True),
+    "hardswish_": (lambda x: F.hardswish(x * 1, inplace=True), False, False),
+    "mish_": (lambda x: F.mish(x * 1, inplace=True), False, False),
+    "gelu": (F.gelu, True, False),
+    "softsign": (F.softsign, True, False),
+    "threshold": (lambda x: F.threshold(x, .1, 0.), True, False),
+    "prelu": (lambda x: F.prelu(x, torch.tensor([.25])), True, False),
+    "mse_loss": (lambda x: F.mse_loss(x, plain()), True, False),
+    "smooth_l1_loss": (lambda x: F.smooth_l1_loss(x, plain()), True, False),
+    "pow_half": (lambda x: x ** .5, True, False),
+    "pow_tensor": (lambda x: x ** plain(), True, True),
+    "1/x": (lambda x: 1 / x, False, False),
+    "y/x": (lambda x: plain() / x, True, False),
+    "x/y": (lambda x: x / plain(), False, False),
+    "prod": (lambda x: x.prod(), True, True),
+    "var": (lambda x: x.var(), True, False),
+    "std": (lambda x: x.std(), True, True),
+    "norm": (lambda x: x.norm(), True, True),
+    "logsumexp": (lambda x: x.logsumexp(0), True, True),
+    "nan_to_num": (torch.nan_to_num, True, False),
+}
+
+
+@pytest.mark.parametrize("place", ["operand", "result"])
+@pytest.mark.parametrize("name", READS)
+def test_writes_to_what_a_function_reads(name, place):
+    function, operand, result = READS[name]
+    with torch.autograd.set_strict_inplace(True):
+        x = weight() * 1
+        y = function(x)
+        (x if place == "operand" else y).add_(1)
+        if operand if place == "operand" else result:
+            with pytest.raises(RuntimeError, match=place + r" \d of .* version"):
+                y.sum().backward()
+        else:
+            y.sum().backward()
 
 
 def test_a_write_after_backward_is_fine():

@@ -88,27 +88,45 @@ std::string call_site() {
   return ask ? ask() : "";
 }
 
+namespace {
+
+void watch(GradNode& node, const char* function, bool result, size_t index, const Var& v) {
+  const Ref<Storage>& storage = v.impl()->storage;
+  node.rarely().kept_tensors.push_back({function, result, static_cast<int32_t>(index), v.meta(),
+                                        storage, counted_version(*storage)});
+}
+
+}  // namespace
+
 void watch_kept(GradNode& node, std::span<const Var> operands, std::span<const Var> results) {
-  const auto watch = [&](int32_t place, const Var& v) {
-    if (!node.saved()[place]) return;
-    const Ref<Storage>& storage = v.impl()->storage;
-    node.rarely().kept_tensors.push_back({place, storage, counted_version(*storage)});
-  };
-  for (int32_t i = 0; i < node.inputs; ++i) watch(i, operands[static_cast<size_t>(i)]);
+  const Ref<Slot>* const saved = node.saved();
+  for (size_t i = 0; i < operands.size(); ++i)
+    if (saved[i]) watch(node, node.name(), false, i, operands[i]);
   for (size_t r = 0; r < results.size(); ++r)
-    watch(node.inputs + static_cast<int32_t>(r), results[r]);
+    if (saved[operands.size() + r]) watch(node, node.name(), true, r, results[r]);
+}
+
+void watch_instead(const char* function, const Var& result, std::initializer_list<Named> operands,
+                   bool and_result) {
+  if (!strict_inplace() || !result.impl()->edge.node) return;
+  GradNode& node = *result.impl()->edge.node;
+  node.rarely().kept_tensors.clear();
+  size_t index = 0;
+  for (const Named& operand : operands) watch(node, function, false, index++, operand.var());
+  if (and_result) watch(node, function, true, 0, result);
 }
 
 void watch_written(GradNode& node, const VarImpl& source, VarImpl& place) {
   if (!node.rare) return;
   auto& kept = node.rare->kept_tensors;
   // The op's operand was this tensor: it keeps the content of before the write.
-  std::erase_if(kept, [&](const GradNode::Kept& k) {
-    return k.place < node.inputs && k.storage == place.storage;
-  });
+  std::erase_if(kept,
+                [&](const GradNode::Kept& k) { return !k.result && k.storage == place.storage; });
   for (GradNode::Kept& k : kept)
-    if (k.place >= node.inputs && k.storage == source.storage)
-      k = {k.place, place.storage, counted_version(*place.storage)};
+    if (k.result && k.storage == source.storage) {
+      k.storage = place.storage;
+      k.version = counted_version(*place.storage);
+    }
 }
 
 void require_unchanged(GradNode& node) {
@@ -116,14 +134,12 @@ void require_unchanged(GradNode& node) {
   for (const GradNode::Kept& k : node.rare->kept_tensors) {
     const int64_t now = counted_version(*k.storage);
     if (now == k.version) continue;
-    const bool result = k.place >= node.inputs;
-    const Meta* meta = node.saved()[k.place] ? node.saved()[k.place]->meta : nullptr;
     user_error(
         "backward: one of the variables needed for gradient computation has been modified by an "
         "inplace operation: {} {} of {}, {}, was at version {} when it was kept and is at version "
         "{} now{}; write to a clone() of it, or turn strict_inplace off",
-        result ? "result" : "operand", result ? k.place - node.inputs : k.place, node.name(),
-        meta ? meta->text() : "", k.version, now, where(node));
+        k.result ? "result" : "operand", k.index, k.function, k.meta->text(), k.version, now,
+        where(node));
   }
 }
 

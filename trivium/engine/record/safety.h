@@ -15,9 +15,26 @@ namespace trivium::record {
 /// harm; under this switch it is an error in backward all the same, for programs that must also run
 /// where it does.
 inline std::atomic<bool> strict_on{false}, anomaly_on{false};
-inline bool strict_inplace() { return strict_on.load(std::memory_order_relaxed); }
+inline constinit thread_local int unwatched = 0;
+inline bool strict_inplace() { return strict_on.load(std::memory_order_relaxed) && unwatched == 0; }
 /// TRIVIUM_STRICT_INPLACE=1 sets what a process starts with.
 void set_strict_inplace(bool on);
+/// While it lives (and `on`), strict_inplace is off for what the thread does: in functions made of
+/// ops that keep what the original does not.
+class Unwatched {
+ public:
+  explicit Unwatched(bool on) : on_(on) { unwatched += on; }
+  ~Unwatched() { unwatched -= on_; }
+  Unwatched(const Unwatched&) = delete;
+  Unwatched& operator=(const Unwatched&) = delete;
+
+ private:
+  bool on_;
+};
+/// Under strict_inplace: what the derivative of `function` reads in PyTorch, in place of what the
+/// op that made `result` keeps here. `function` lives for ever.
+void watch_instead(const char* function, const Var& result, std::initializer_list<Named> operands,
+                   bool and_result);
 /// Another handle on v, without history, whose writes strict_inplace does not see: what PyTorch's
 /// `.data` is.
 Var uncounted(const Var& v);

@@ -35,9 +35,12 @@ struct GradNode : Counted<GradNode> {
   /// Operands, then results; null where the rule does not read them.
   Ref<Slot>* saved() { return reinterpret_cast<Ref<Slot>*>(edges() + inputs); }
 
-  /// A tensor whose content the node keeps, under strict_inplace: operands, then results.
+  /// A tensor whose content the node keeps, under strict_inplace.
   struct Kept {
-    int32_t place;
+    const char* function;  // of which it is an operand or result
+    bool result;
+    int32_t index;
+    const Meta* meta;
     Ref<Storage> storage;
     int64_t version;  // less the uncounted ones
   };

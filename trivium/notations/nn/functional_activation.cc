@@ -33,39 +33,45 @@ Tensor relu(const Tensor& x, bool inplace) { return kept(x, x.relu(), inplace, "
 Tensor relu6(const Tensor& x, bool inplace) { return hardtanh(x, 0, 6, inplace); }
 
 Tensor leaky_relu(const Tensor& x, double negative_slope, bool inplace) {
-  return kept(x, pick(x.gt(0), x, x * negative_slope), inplace, "leaky_relu_");
+  const Tensor y = pick(x.gt(0), x, x * negative_slope);
+  return kept(x, reads("leaky_relu", {x}, y, inplace), inplace, "leaky_relu_");
 }
 
 Tensor elu(const Tensor& x, double alpha, bool inplace) {
   const Tensor low = not_positive(x).expm1();
-  return kept(x, pick(x.gt(0), x, alpha == 1 ? low : low * alpha), inplace, "elu_");
+  const Tensor y = pick(x.gt(0), x, alpha == 1 ? low : low * alpha);
+  return kept(x, reads("elu", {x}, y, inplace), inplace, "elu_");
 }
 
 Tensor selu(const Tensor& x, bool inplace) {
   constexpr double kAlpha = 1.6732632423543772848170429916717,
                    kScale = 1.0507009873554804934193349852946;
   const Tensor low = not_positive(x).expm1() * (kAlpha * kScale);
-  return kept(x, pick(x.gt(0), x * kScale, low), inplace, "selu_");
+  const Tensor y = pick(x.gt(0), x * kScale, low);
+  return kept(x, reads("selu", {x}, y, inplace), inplace, "selu_");
 }
 
 Tensor celu(const Tensor& x, double alpha, bool inplace) {
   if (alpha == 0) user_error("celu: alpha cannot be 0");
   const Tensor low = (not_positive(x) / alpha).expm1() * alpha;
-  return kept(x, pick(x.gt(0), x, low), inplace, "celu_");
+  const Tensor y = pick(x.gt(0), x, low);
+  return kept(x, reads("celu", {x}, y, inplace), inplace, "celu_");
 }
 
 Tensor gelu(const Tensor& x, const std::string& approximate) {
-  if (approximate == "none") return x * 0.5 * ((x * (1 / std::numbers::sqrt2)).erf() + 1);
+  if (approximate == "none")
+    return reads("gelu", {x}, x * 0.5 * ((x * (1 / std::numbers::sqrt2)).erf() + 1));
   if (approximate != "tanh")
     user_error("gelu: approximate \"{}\" received; none or tanh expected", approximate);
   const double scale = std::sqrt(2 / std::numbers::pi);
   const Tensor inner = (x + x * x * x * 0.044715) * scale;
-  return x * 0.5 * (inner.tanh() + 1);
+  return reads("gelu", {x}, x * 0.5 * (inner.tanh() + 1));
 }
 
 Tensor silu(const Tensor& x, bool inplace) { return kept(x, x * x.sigmoid(), inplace, "silu_"); }
 
 Tensor mish(const Tensor& x, bool inplace) {
+  const record::Unwatched own(inplace);
   return kept(x, x * softplus(x).tanh(), inplace, "mish_");
 }
 
@@ -76,17 +82,20 @@ Tensor softplus(const Tensor& x, double beta, double threshold) {
   static const record::Call* const c = plain_call("softplus");
   const Tensor scaled = beta == 1 ? x : x * beta;
   const Tensor y = floating_unary(c, scaled);
-  return pick(scaled.gt(threshold), x, beta == 1 ? y : y / beta);
+  return reads("softplus", {x}, pick(scaled.gt(threshold), x, beta == 1 ? y : y / beta));
 }
 
-Tensor softsign(const Tensor& x) { return x / (x.abs() + 1); }
+Tensor softsign(const Tensor& x) { return reads("softsign", {x}, x / (x.abs() + 1)); }
 
 Tensor softshrink(const Tensor& x, double lambd) {
   if (lambd < 0) user_error("softshrink: lambd of 0 or more expected, {} received", lambd);
-  return pick(x.gt(lambd), x - lambd, pick(x.lt(-lambd), x + lambd, zero(x)));
+  const Tensor y = pick(x.gt(lambd), x - lambd, pick(x.lt(-lambd), x + lambd, zero(x)));
+  return reads("softshrink", {x}, y);
 }
 
-Tensor hardshrink(const Tensor& x, double lambd) { return pick(x.abs().le(lambd), zero(x), x); }
+Tensor hardshrink(const Tensor& x, double lambd) {
+  return reads("hardshrink", {x}, pick(x.abs().le(lambd), zero(x), x));
+}
 Tensor tanhshrink(const Tensor& x) { return x - x.tanh(); }
 
 Tensor hardtanh(const Tensor& x, double min_val, double max_val, bool inplace) {
@@ -96,20 +105,23 @@ Tensor hardtanh(const Tensor& x, double min_val, double max_val, bool inplace) {
 }
 
 Tensor hardsigmoid(const Tensor& x, bool inplace) {
-  return kept(x, (x + 3).clamp(0, 6) / 6, inplace, "hardsigmoid_");
+  const Tensor y = (x + 3).clamp(0, 6) / 6;
+  return kept(x, reads("hardsigmoid", {x}, y), inplace, "hardsigmoid_");
 }
 
 Tensor hardswish(const Tensor& x, bool inplace) {
+  const record::Unwatched own(inplace);
   return kept(x, x * (x + 3).clamp(0, 6) / 6, inplace, "hardswish_");
 }
 
 Tensor logsigmoid(const Tensor& x) {
   static const record::Call* const c = plain_call("softplus");
-  return floating_unary(c, x.neg()).neg();
+  return reads("logsigmoid", {x}, floating_unary(c, x.neg()).neg());
 }
 
 Tensor threshold(const Tensor& x, double threshold, double value, bool inplace) {
-  return kept(x, pick(x.le(threshold), number_of(value, x.dtype()), x), inplace, "threshold_");
+  const Tensor y = pick(x.le(threshold), number_of(value, x.dtype()), x);
+  return kept(x, reads("threshold", {x}, y), inplace, "threshold_");
 }
 
 Tensor glu(const Tensor& x, int64_t dim) {
@@ -132,7 +144,7 @@ Tensor prelu(const Tensor& x, const Tensor& weight) {
   } else if (weight.shape().rank() > 0) {
     slope = weight.view(Dims());
   }
-  return pick(x.gt(0), x, x * slope);
+  return reads("prelu", {x, weight}, pick(x.gt(0), x, x * slope));
 }
 
 Tensor rrelu(const Tensor& x, double lower, double upper, bool training, bool inplace,

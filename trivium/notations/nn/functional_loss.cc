@@ -33,7 +33,7 @@ void require_unit(const Tensor& x, const char* op, const char* what) {
 }  // namespace
 
 Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
-  return reduced((input - target).square(), reduction);
+  return reads("mse_loss", {input, target}, reduced((input - target).square(), reduction));
 }
 
 Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
@@ -44,13 +44,15 @@ Tensor smooth_l1_loss(const Tensor& input, const Tensor& target, Reduction reduc
   if (beta < 0) user_error("smooth_l1_loss: beta of 0 or more expected, {} received", beta);
   if (beta == 0) return l1_loss(input, target, reduction);
   const Tensor d = (input - target).abs();
-  return reduced(pick(d.lt(beta), d.square() * (0.5 / beta), d - 0.5 * beta), reduction);
+  const Tensor each = pick(d.lt(beta), d.square() * (0.5 / beta), d - 0.5 * beta);
+  return reads("smooth_l1_loss", {input, target}, reduced(each, reduction));
 }
 
 Tensor huber_loss(const Tensor& input, const Tensor& target, Reduction reduction, double delta) {
   if (delta <= 0) user_error("huber_loss: delta above 0 expected, {} received", delta);
   const Tensor d = (input - target).abs();
-  return reduced(pick(d.le(delta), d.square() * 0.5, (d - 0.5 * delta) * delta), reduction);
+  const Tensor each = pick(d.le(delta), d.square() * 0.5, (d - 0.5 * delta) * delta);
+  return reads("huber_loss", {input, target}, reduced(each, reduction));
 }
 
 namespace {

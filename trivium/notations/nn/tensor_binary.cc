@@ -119,7 +119,9 @@ Tensor quotient(const Tensor& a, const Tensor& b, DType d, Quotient mode) {
   static const Call* const trunc = plain_call("trunc");
   if (mode == Quotient::exact) {
     const DType f = floating_type(d);
-    return record::apply(divide, {cast_to(a, f), cast_to(b, f)});
+    const Tensor x = cast_to(a, f), y = cast_to(b, f);
+    if (wants_history(y)) return reads("div", {x, y}, record::apply(divide, {x, y}));
+    return record::apply(divide, {x, y});
   }
   if (d == DType::bool_) raise<NotImplementedError>("div: bool has no rounded quotient");
   if (mode == Quotient::floor)
@@ -157,7 +159,8 @@ Tensor Tensor::div(const Scalar& other, const std::string& rounding_mode) const 
 
 Tensor Tensor::rdiv(const Scalar& other) const {
   const DType d = floating_type(result_type(*this, other));
-  return quotient(number_of(other, d), cast_to(*this, d), d, Quotient::exact);
+  // PyTorch's is the number times a reciprocal of its own: nothing of the program's is kept.
+  return reads("div", {}, quotient(number_of(other, d), cast_to(*this, d), d, Quotient::exact));
 }
 
 Tensor Tensor::floor_divide(const Tensor& other) const { return div(other, "floor"); }
@@ -191,7 +194,7 @@ Tensor Tensor::pow(const Tensor& exponent) const {
   const Tensor to = cast_to(exponent, d);
   // x^0 is 1 whatever x is, with derivative 0: without this 0 * 0^-1 would be NaN.
   if (wants_history(base)) base = pick(to.eq(0), number_of(1, d), base);
-  return record::apply(c, {base, to});
+  return reads("pow", {*this, exponent}, record::apply(c, {base, to}), true);
 }
 
 Tensor Tensor::pow(const Scalar& exponent) const {
@@ -203,14 +206,14 @@ Tensor Tensor::pow(const Scalar& exponent) const {
     user_error("pow: integers have no negative powers; convert the base to a floating dtype");
   const Tensor x = cast_to(*this, d);
   if (e == 2) return x.square();
-  if (e == 0) return pick(x.eq(x).logical_or(x.ne(x)), number_of(1, d), x);
-  if (e == 1) return x.mul(1);
+  if (e == 0) return reads("pow", {x}, pick(x.eq(x).logical_or(x.ne(x)), number_of(1, d), x));
+  if (e == 1) return reads("pow", {x}, x.mul(1));
   if (e == 3) return x.square().mul(x);
   if (is_floating(d)) {
-    if (e == 0.5) return x.sqrt();
-    if (e == -1) return x.reciprocal();
-    if (e == -0.5) return x.rsqrt();
-    if (e == -2) return x.square().reciprocal();
+    if (e == 0.5) return reads("pow", {x}, x.sqrt());
+    if (e == -1) return reads("pow", {x}, x.reciprocal());
+    if (e == -0.5) return reads("pow", {x}, x.rsqrt());
+    if (e == -2) return reads("pow", {x}, x.square().reciprocal());
   }
   return record::apply(c, {x, number_of(exponent, d)});
 }
@@ -218,7 +221,7 @@ Tensor Tensor::pow(const Scalar& exponent) const {
 Tensor Tensor::rpow(const Scalar& base) const {
   static const Call* const c = plain_call("pow");
   const DType d = result_type(*this, base);
-  return record::apply(c, {number_of(base, d), cast_to(*this, d)});
+  return reads("pow", {*this}, record::apply(c, {number_of(base, d), cast_to(*this, d)}), true);
 }
 
 namespace {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "trivium/engine/record/call.h"
+#include "trivium/engine/record/safety.h"
 #include "trivium/notations/nn/promote.h"
 #include "trivium/notations/nn/tensor.h"
 
@@ -34,6 +35,13 @@ const Tensor& write_back(const Tensor& x, const Tensor& value, const char* op);
 
 /// One operand op; integers and bool become the default floating dtype first.
 Tensor floating_unary(const record::Call* call, const Tensor& x);
+/// y, the result of `function`, whose derivative reads these operands in PyTorch (and y, when
+/// and_result): strict_inplace looks for writes to them, not to what the ops behind y keep.
+inline Tensor reads(const char* function, std::initializer_list<record::Named> operands, Tensor y,
+                    bool and_result = false) {
+  if (record::strict_inplace()) record::watch_instead(function, y, operands, and_result);
+  return y;
+}
 /// Promotes both operands and records.
 Tensor promoted(const record::Call* call, const Tensor& a, const Tensor& b);
 Tensor promoted(const record::Call* call, const Tensor& a, const Scalar& b);

@@ -151,11 +151,11 @@ Tensor Tensor::mean(const Dims& dim, bool keepdim, std::optional<DType> dtype) c
 }
 
 Tensor Tensor::prod(std::optional<DType> dtype) const {
-  return reduce("prod", for_sum(*this, dtype), {}, false);
+  return reads("prod", {*this}, reduce("prod", for_sum(*this, dtype), {}, false), true);
 }
 
 Tensor Tensor::prod(int64_t dim, bool keepdim, std::optional<DType> dtype) const {
-  return reduce("prod", for_sum(*this, dtype), dim, keepdim);
+  return reads("prod", {*this}, reduce("prod", for_sum(*this, dtype), dim, keepdim), true);
 }
 
 Tensor Tensor::max() const { return extreme(true, *this, {}, false, "max"); }
@@ -195,27 +195,30 @@ Tensor Tensor::any(const Dims& dim, bool keepdim) const {
 Tensor Tensor::norm(const Scalar& p, const Dims& dim, bool keepdim) const {
   require_floating(*this, "norm");
   const double q = p.real();
-  if (q == 2) return root(square().sum(dim, keepdim));
-  if (q == 1) return abs().sum(dim, keepdim);
+  if (q == 2) return reads("norm", {*this}, root(square().sum(dim, keepdim)), true);
+  if (q == 1) return reads("norm", {*this}, abs().sum(dim, keepdim), true);
   if (q == 0) return cast_to(ne(0), dtype()).sum(dim, keepdim);
   if (std::isinf(q)) return q > 0 ? abs().amax(dim, keepdim) : abs().amin(dim, keepdim);
   const Tensor s = abs().pow(p).sum(dim, keepdim);
   const Tensor zero = s.eq(0);
-  return pick(zero, number_of(0, s.dtype()), pick(zero, number_of(1, s.dtype()), s).pow(1 / q));
+  const Tensor one = number_of(1, s.dtype());
+  return reads("norm", {*this}, pick(zero, number_of(0, s.dtype()), pick(zero, one, s).pow(1 / q)),
+               true);
 }
 
 Tensor Tensor::var_correction(const Dims& dim, double correction, bool keepdim) const {
   require_floating(*this, "var");
   const Dims dims = wrap_dims(dim, shape().rank(), "var");
   const double n = static_cast<double>(group_of(shape(), dims));
-  return (*this - mean(dim, true)).square().sum(dim, keepdim).div(std::max(n - correction, 0.0));
+  const Tensor squares = (*this - mean(dim, true)).square().sum(dim, keepdim);
+  return reads("var", {*this}, squares.div(std::max(n - correction, 0.0)));
 }
 
 Tensor Tensor::var(const Dims& dim, bool unbiased, bool keepdim) const {
   return var_correction(dim, unbiased ? 1 : 0, keepdim);
 }
 Tensor Tensor::std(const Dims& dim, bool unbiased, bool keepdim) const {
-  return root(var(dim, unbiased, keepdim));
+  return reads("std", {*this}, root(var(dim, unbiased, keepdim)), true);
 }
 
 std::pair<Tensor, Tensor> var_mean(const Tensor& x, const Dims& dim, bool unbiased, bool keepdim) {
@@ -232,7 +235,8 @@ Tensor Tensor::logsumexp(const Dims& dim, bool keepdim) const {
       record::apply(record::reduce_call("reduce_max", dims.span(), true), {x.detach()});
   const Tensor shift = pick(highest.isfinite(), highest, number_of(0, x.dtype()));
   const Tensor y = (x - shift).exp().sum(dims, true).log() + shift;
-  return keepdim ? y : reshape_view(y, without_dims(shape(), dims, false));
+  return reads("logsumexp", {x}, keepdim ? y : reshape_view(y, without_dims(shape(), dims, false)),
+               true);
 }
 
 Tensor Tensor::count_nonzero(const Dims& dim) const {

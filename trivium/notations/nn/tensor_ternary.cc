@@ -10,8 +10,10 @@ Tensor Tensor::clamp(std::optional<Scalar> min, std::optional<Scalar> max) const
   DType d = dtype();
   if (min) d = promote_types(d, result_type(*this, *min));
   if (max) d = promote_types(d, result_type(*this, *max));
-  Tensor x = cast_to(*this, d);
-  if (min && !max && min->real() == 0 && d != DType::bool_) return x.relu();
+  const Tensor source = cast_to(*this, d);
+  if (min && !max && min->real() == 0 && d != DType::bool_)
+    return reads("clamp", {source}, source.relu());
+  Tensor x = source;
   // On a bound the bound is chosen, so the derivative there is 0; NaN stays.
   if (min) {
     const Tensor low = number_of(*min, d);
@@ -21,7 +23,7 @@ Tensor Tensor::clamp(std::optional<Scalar> min, std::optional<Scalar> max) const
     const Tensor high = number_of(*max, d);
     x = pick(x.ge(high), high, x);
   }
-  return x;
+  return reads("clamp", {source}, x);
 }
 
 Tensor Tensor::clamp(const Tensor& min, const Tensor& max) const {

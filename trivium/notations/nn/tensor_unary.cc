@@ -273,7 +273,8 @@ Tensor Tensor::nan_to_num(double nan, std::optional<double> posinf,
   const Tensor no_nan = pick(isnan(), number_of(nan, d), *this);
   const Tensor inf = number_of(std::numeric_limits<double>::infinity(), d);
   const Tensor below = pick(no_nan.eq(inf), number_of(posinf.value_or(largest_of(d)), d), no_nan);
-  return pick(below.eq(inf.neg()), number_of(neginf.value_or(-largest_of(d)), d), below);
+  const Tensor least = number_of(neginf.value_or(-largest_of(d)), d);
+  return reads("nan_to_num", {*this}, pick(below.eq(inf.neg()), least, below));
 }
 
 const Tensor& Tensor::nan_to_num_(double nan, std::optional<double> posinf,
