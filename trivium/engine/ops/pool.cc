@@ -166,9 +166,8 @@ void reference_max_pool(RefCtx& r) {
                     double best = 0;
                     int64_t at = -1;
                     const auto takes = [&](double v) {
-                      if (std::isnan(best) || std::isnan(v))
-                        return r.attrs.flag("nan_wins") ? !std::isnan(best) : !std::isnan(v);
-                      return v > best;
+                      if (std::isnan(v)) return r.attrs.flag("nan_wins");
+                      return v > best || (std::isnan(best) && !r.attrs.flag("nan_wins"));
                     };
                     for_each_place(g, y, [&](int64_t in, int64_t tap) {
                       if (at >= 0 && !takes(px[in])) return;
@@ -403,7 +402,7 @@ void define_pool(OpRegistry& ops) {
           "goes to that place.")
       .formula("y[n, c, p] = max over t of x[n, c, p * stride - begin + t * dilation]")
       .input("x", "numbers [N, C, spatial…]")
-      .attr("nan_wins", AttrValue(false), "the first NaN of a window is its maximum")
+      .attr("nan_wins", AttrValue(false), "the last NaN of a window is its maximum")
       .output("y", std::string("[N, C, out…] with ") + kSizeRule)
       .output("position",
               "row-major place inside the unclipped window; uint8 when it has <= 256 places, else "

@@ -1,7 +1,8 @@
-// NaN, infinities and ties through kernels: what the reference says holds for every kernel, plain
-// or batch-blocked.
+// NaN, infinities and ties through kernels: what the reference says holds for every kernel, plain,
+// batch-blocked or channel-blocked; and what is the maximum of a window with NaN in it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -48,12 +49,18 @@ std::vector<Row> rows() {
   nan_small.set("nan_wins", true);
   holes.set("nan_wins", true);
   holes.set("dilations", Ints{2, 1});
+  Attrs oblong = pool, nan_oblong;
+  oblong.set("kernel", Ints{2, 5});
+  nan_oblong = oblong;
+  nan_oblong.set("nan_wins", true);
   const Attrs axis{{"axis", int64_t{1}}};
   std::vector<Row> out = {{"max_pool", {{19, 2, 9, 8}}, pool},
                           {"max_pool", {{19, 2, 9, 8}}, nan_pool},
                           {"max_pool", {{19, 2, 9, 8}}, small},
                           {"max_pool", {{19, 2, 9, 8}}, nan_small},
                           {"max_pool", {{19, 2, 9, 8}}, holes},
+                          {"max_pool", {{19, 18, 9, 8}}, oblong},
+                          {"max_pool", {{19, 18, 9, 8}}, nan_oblong},
                           {"sort", {{7, 33}}, {}},
                           {"sort", {{7, 33}}, {{"descending", true}}},
                           {"cummax", {{7, 33}}, axis},
@@ -82,6 +89,9 @@ std::vector<Row> rows() {
   return out;
 }
 
+constexpr Format kFamilies[] = {
+    {}, {Format::nblock, 16}, {Format::nblock, 4}, {Format::channels, 16}};
+
 TEST(NaNInKernels, GoesWhereTheReferenceSays) {
   ops::register_all();
   cpu::register_backend();
@@ -98,7 +108,7 @@ TEST(NaNInKernels, GoesWhereTheReferenceSays) {
       c.compute_reference();
       int accepted = 0;
       for (const run::KernelEntry* entry : run::backend("cpu").kernels().of(row.op))
-        for (const Format family : {Format{}, Format{Format::nblock, 16}}) {
+        for (const Format family : kFamilies) {
           std::string reason;
           const auto placement = entry->place(c.request(), family, reason);
           if (!placement) continue;
@@ -110,6 +120,64 @@ TEST(NaNInKernels, GoesWhereTheReferenceSays) {
         }
       EXPECT_GT(accepted, 0) << c.text;
     }
+}
+
+/// A plane of 2x2 windows with NaN in them, in every one of 19 x 18 planes; positions as max_pool
+/// counts them, inside the window.
+void expect_maxima(bool nan_wins, const std::vector<float>& maxima,
+                   const std::vector<int>& places) {
+  constexpr float n = std::numeric_limits<float>::quiet_NaN(),
+                  inf = std::numeric_limits<float>::infinity();
+  const std::vector<float> plane = {n, 1, n,    n,  //
+                                    2, n, n,    n,  //
+                                    5, 5, -inf, n,  //
+                                    n, 4, n,    -inf};
+  const OpDef& op = OpRegistry::instance().get("max_pool");
+  Sample sample{{SampleInput({}, SampleInput::any, DType::f32)},
+                {{"kernel", Ints{2, 2}},
+                 {"strides", Ints{2, 2}},
+                 {"pads_begin", Ints{0, 0}},
+                 {"pads_end", Ints{0, 0}},
+                 {"nan_wins", nan_wins}}};
+  sample.inputs[0].shape = {19, 18, 4, 4};
+  Case c(op, sample, false);
+  for (int64_t i = 0; i < c.in[0].count(); ++i) c.in[0].set(i, plane[static_cast<size_t>(i % 16)]);
+  std::vector<std::string> paths;
+  for (const run::KernelEntry* entry : run::backend("cpu").kernels().of("max_pool"))
+    for (const Format family : kFamilies) {
+      std::string reason;
+      const auto placement = entry->place(c.request(), family, reason);
+      if (!placement) continue;
+      paths.push_back(entry->name + " " + family.text());
+      const auto got = testing::run_entry(*entry, c, *placement);
+      for (int64_t i = 0; i < got.out[0].count(); ++i) {
+        const double y = got.out[0].at(i), want = maxima[static_cast<size_t>(i % 4)];
+        ASSERT_TRUE(y == want || (std::isnan(y) && std::isnan(want)))
+            << paths.back() << ": " << y << " at " << i << ", " << want << " expected";
+        ASSERT_EQ(got.out[1].at(i), places[static_cast<size_t>(i % 4)])
+            << paths.back() << " at " << i;
+      }
+    }
+  std::sort(paths.begin(), paths.end());
+  EXPECT_EQ(paths, (std::vector<std::string>{"max_pool:c16 c16", "max_pool:nblock n16",
+                                             "max_pool:nblock n4", "max_pool:plain plain"}));
+}
+
+// Caffe compares with >, which no NaN passes: numbers win. A window of NaN alone is NaN.
+TEST(MaxPoolOfNaN, NumbersWinWithoutNaNWins) {
+  ops::register_all();
+  cpu::register_backend();
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN(),
+                  inf = std::numeric_limits<float>::infinity();
+  expect_maxima(false, {2, nan, 5, -inf}, {2, 0, 0, 0});
+}
+
+// The last NaN of the window, as PyTorch's max_pool2d(return_indices=True) says of this plane.
+TEST(MaxPoolOfNaN, TheLastNaNWinsWithNaNWins) {
+  ops::register_all();
+  cpu::register_backend();
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  expect_maxima(true, {nan, nan, nan, nan}, {3, 3, 2, 2});
 }
 
 }  // namespace

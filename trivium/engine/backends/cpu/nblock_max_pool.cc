@@ -38,9 +38,8 @@ void max_window(D d, const PoolPlane& p, const PoolSpan& v, const PoolSpan& u, c
     int32_t at = static_cast<int32_t>((i - v.start) * p.s.kernel_w + u.begin - u.start);
     for (int64_t j = u.begin; j < u.end; ++j, pixel += lanes, ++at) {
       const auto value = hn::LoadU(d, pixel);
-      // Larger than the best; or a number where the best is NaN (nan_wins: the other way round).
-      const auto take = p.s.nan_wins ? hn::Or(hn::Gt(value, best),
-                                              hn::AndNot(hn::Eq(value, value), hn::Eq(best, best)))
+      // Larger than the best; or a number where the best is NaN (nan_wins: or NaN).
+      const auto take = p.s.nan_wins ? hn::Or(hn::Gt(value, best), hn::IsNaN(value))
                                      : hn::AndNot(hn::Le(value, best), hn::Eq(value, value));
       best = hn::IfThenElse(take, value, best);
       index = hn::IfThenElse(hn::RebindMask(di, take), hn::Set(di, at), index);

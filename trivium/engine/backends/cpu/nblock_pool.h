@@ -14,7 +14,7 @@ struct PoolShape {
   /// Average pooling divides by the window clipped to the padded image (true) or to the image
   /// (false).
   bool count_padding = true;
-  bool nan_wins = false;  // the first NaN of a window is its maximum
+  bool nan_wins = false;  // the last NaN of a window is its maximum
   int lanes = 16;
 };
 
@@ -23,7 +23,7 @@ constexpr uint8_t kNoPosition = 255;
 
 /// y = maximum over the part of the window inside the image; positions (u8, shaped like y) =
 /// kernel_y * kernel_w + kernel_x of the first maximum in row-major order. NaN is chosen only when
-/// all are NaN; then the first pixel. With nan_wins the first NaN is chosen. An empty window gives
+/// all are NaN; then the first pixel. With nan_wins the last NaN is chosen. An empty window gives
 /// -FLT_MAX and kNoPosition. positions may be null. Throws UserError for kernels of more than 255
 /// elements when positions are wanted.
 void max_pool_forward(const PoolShape& shape, const float* x, float* y, uint8_t* positions);

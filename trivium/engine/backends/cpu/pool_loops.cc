@@ -85,8 +85,7 @@ void max_plane(const PoolGeometry& g, const T* HWY_RESTRICT x, T* HWY_RESTRICT y
         const auto visit = [&](int64_t w, T v) HWY_ATTR {
           T& b = best[w - w0];
           int32_t& p = place[w - w0];
-          const bool take =
-              (p < 0) | ((!(v <= b)) & (nan_wins ? (v > b) | ((v != v) & (b == b)) : v == v));
+          const bool take = (p < 0) | ((!(v <= b)) & (nan_wins ? (v > b) | (v != v) : v == v));
           b = take ? v : b;
           p = take ? tap : p;
         };
