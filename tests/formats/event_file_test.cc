@@ -56,6 +56,31 @@ TEST(EventFile, HistogramsAreTensorFlows) {
                   "Infinity in summary histogram for: w");
 }
 
+/// The limit of the bucket that counts a value.
+double limit_of(double value) {
+  const auto histogram = histogram_of(Array::full({1}, value, DType::f64));
+  for (int i = 0; i < histogram.bucket_size(); ++i)
+    if (histogram.bucket(i) == 1) return histogram.bucket_limit(i);
+  return NAN;
+}
+
+TEST(EventFile, ABucketHoldsWhatIsBelowItsLimit) {
+  std::vector<double> limits;
+  for (double v = 1e-12; v < 1e20; v *= 1.1) limits.push_back(v);
+  for (size_t i = 0; i < limits.size(); ++i) {
+    const double v = limits[i];
+    EXPECT_EQ(limit_of(v), i + 1 < limits.size() ? limits[i + 1] : DBL_MAX);
+    EXPECT_EQ(limit_of(std::nextafter(v, 0)), v);
+    EXPECT_EQ(limit_of(-v), i > 0 ? -limits[i - 1] : 0);
+    EXPECT_EQ(limit_of(std::nextafter(-v, -DBL_MAX)), -v);
+  }
+  EXPECT_EQ(limit_of(5e-324), limits[0]);
+  EXPECT_EQ(limit_of(-5e-324), 0);
+  EXPECT_EQ(limit_of(-0.0), limits[0]);
+  EXPECT_EQ(limit_of(DBL_MAX), DBL_MAX);
+  EXPECT_EQ(limit_of(-DBL_MAX), -limits.back());
+}
+
 TEST(EventFile, PicturesAreScaledAsTensorFlowDoes) {
   Array picture({2, 2, 3}, DType::f32);
   for (int64_t i = 0; i < 12; ++i) picture.set(i, static_cast<double>(i) - 3);

@@ -2,8 +2,10 @@
 #include "trivium/formats/tf_summary.h"
 
 #include <algorithm>
+#include <bit>
 #include <cfloat>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "trivium/formats/image.h"
@@ -11,22 +13,53 @@
 namespace trivium::formats {
 namespace {
 
-/// -DBL_MAX, -v_n … -v_0, 0, v_0 … v_n, DBL_MAX with v_0 = 1e-12, each a tenth more than the last.
-std::vector<double> make_limits() {
-  std::vector<double> positive;
-  for (double v = 1e-12; v < 1e20; v *= 1.1) positive.push_back(v);
-  std::vector<double> limits = {-DBL_MAX};
-  for (size_t i = positive.size(); i-- > 0;) limits.push_back(-positive[i]);
-  limits.push_back(0);
-  limits.insert(limits.end(), positive.begin(), positive.end());
-  limits.push_back(DBL_MAX);
-  return limits;
-}
+/// The limits of buckets: -DBL_MAX, -v_n … -v_0, 0, v_0 … v_n, DBL_MAX with v_0 = 1e-12, each a
+/// tenth more than the last.
+class Buckets {
+ public:
+  Buckets() {
+    for (double v = 1e-12; v < 1e20; v *= 1.1) positive_.push_back(v);
+    limits_ = {-DBL_MAX};
+    for (size_t i = positive_.size(); i-- > 0;) limits_.push_back(-positive_[i]);
+    limits_.push_back(0);
+    limits_.insert(limits_.end(), positive_.begin(), positive_.end());
+    limits_.push_back(DBL_MAX);
+    for (size_t i = 0; i < std::size(first_); ++i) {
+      const auto from = std::bit_cast<double>(static_cast<uint64_t>(i) << kShift);
+      const auto at = std::lower_bound(positive_.begin(), positive_.end(), from);
+      first_[i] = static_cast<uint16_t>(at - positive_.begin());
+    }
+    positive_.push_back(std::numeric_limits<double>::infinity());
+  }
 
-const std::vector<double>& limits() {
-  static const std::vector<double> all = make_limits();
+  const std::vector<double>& limits() const { return limits_; }
+
+  /// The first limit above a finite value; DBL_MAX, which has none above it, is in the last bucket.
+  size_t of(double value) const {
+    const size_t count = positive_.size() - 1;
+    const double size = std::fabs(value);
+    size_t i = first_[std::bit_cast<uint64_t>(size) >> kShift];
+    if (value < 0) {
+      while (positive_[i] < size) ++i;
+      return count + 1 - i;
+    }
+    while (positive_[i] <= size) ++i;
+    return count + 2 + i;
+  }
+
+ private:
+  /// Sixteen slots from one power of two to the next: a slot holds two limits at most.
+  static constexpr int kShift = 48;
+  std::vector<double> positive_, limits_;
+  uint16_t first_[1 << 15];  // of the limits v_i, by the leading bits of a value
+};
+
+const Buckets& buckets() {
+  static const Buckets all;
   return all;
 }
+
+const std::vector<double>& limits() { return buckets().limits(); }
 
 /// Runs of empty buckets become one, under the last limit of the run.
 void put_buckets(const std::vector<double>& counts, tf_proto::HistogramProto* out) {
@@ -58,13 +91,12 @@ void swap_red_and_blue(Array* image) {
 tf_proto::HistogramProto histogram_of(std::span<const double> values, const std::string& tag) {
   tf_proto::HistogramProto out;
   double min = DBL_MAX, max = -DBL_MAX, sum = 0, squares = 0;
+  const Buckets& find = buckets();
   std::vector<double> counts(limits().size(), 0);
   for (const double value : values) {
     if (std::isnan(value)) user_error("Nan in summary histogram for: {}", tag);
     if (std::isinf(value)) user_error("Infinity in summary histogram for: {}", tag);
-    const auto above = std::upper_bound(limits().begin(), limits().end(), value);
-    // DBL_MAX itself has no limit above it.
-    counts[std::min(static_cast<size_t>(above - limits().begin()), counts.size() - 1)] += 1;
+    counts[find.of(value)] += 1;
     min = std::min(min, value);
     max = std::max(max, value);
     sum += value;

@@ -42,9 +42,9 @@ std::vector<Data> scalar(const Operation& op, const std::vector<Data>& in) {
 }
 
 std::vector<Data> histogram(const Operation& op, const std::vector<Data>& in) {
-  const Array& values = in[1].array;
-  for (int64_t i = 0; i < values.count(); ++i)
-    if (const double v = values.at(i); !(v - v == 0))
+  const Array values = in[1].array.cast(DType::f64);
+  for (const double v : values.span<double>())
+    if (!(v - v == 0))
       fail(op,
            fmt::format("{} in summary histogram for: {}", v != v ? "Nan" : "Infinity", op.name()));
   Summary summary;
