@@ -42,6 +42,15 @@ std::vector<Value> repeat(int64_t trips, const std::vector<Value>& initial,
 /// The results of one of two regions.
 std::vector<Value> choose(Value predicate, RegionDraft then, RegionDraft otherwise);
 
+/// What a loop reads and writes row by row.
+struct LoopRows {
+  std::vector<Value> stacks;  // of the graph around; their rows are the body's last inputs
+  std::vector<size_t> saved;  // carries, by their old places: their rows are the last results
+};
+/// Makes rows of what `body` gathers from stacks and writes into carried ones at a carry that
+/// counts the iterations from 0. `carried` are the first values of the carries.
+LoopRows take_rows(int64_t trips, const std::vector<Value>& carried, RegionDraft& body);
+
 /// The value when it follows from literals alone (and is small).
 bool follows_from_literals(Value value, RefTensor* result);
 

@@ -188,15 +188,26 @@ std::vector<Value> while_loop(const std::vector<Value>& initial, RegionDraft con
     place.erase(place.begin() + static_cast<std::ptrdiff_t>(i));
   }
   const int64_t trips = TripCounter(carried, condition, body).count();
-  Attrs attrs{{"carries", static_cast<int64_t>(carried.size())}, {"trips", trips}};
+  const LoopRows rows = take_rows(trips, carried, body);
+  Attrs attrs{{"carries", static_cast<int64_t>(carried.size() - rows.saved.size())},
+              {"rows", static_cast<int64_t>(rows.stacks.size())},
+              {"trips", trips}};
   const Captures captures(trips < 0 ? std::vector<RegionDraft*>{&condition, &body}
                                     : std::vector<RegionDraft*>{&body});
   attrs.set("body", captures.text(body));
   if (trips < 0) attrs.set("condition", captures.text(condition));
-  std::vector<Value> operands = carried;
+  std::vector<Value> operands;
+  std::vector<size_t> from, to;  // places of what stays a carry, and of what is saved
+  for (size_t i = 0; i < carried.size(); ++i) {
+    const bool saved = std::find(rows.saved.begin(), rows.saved.end(), i) != rows.saved.end();
+    (saved ? to : from).push_back(place[i]);
+    if (!saved) operands.push_back(carried[i]);
+  }
+  operands.insert(operands.end(), rows.stacks.begin(), rows.stacks.end());
   operands.insert(operands.end(), captures.outer().begin(), captures.outer().end());
   const std::vector<Value> out = outputs_of(graph.op("while", operands, attrs));
-  for (size_t i = 0; i < place.size(); ++i) results[place[i]] = out[i];
+  from.insert(from.end(), to.begin(), to.end());  // the order of the node's results
+  for (size_t i = 0; i < from.size(); ++i) results[from[i]] = out[i];
   return results;
 }
 
