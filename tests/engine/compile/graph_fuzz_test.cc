@@ -343,8 +343,8 @@ TEST(GraphFuzz, PlansOfWideGraphsAgreeAndMixFormats) {
 TEST(GraphFuzz, AnyPassCanBeSwitchedOff) {
   ops::register_all();
   cpu::register_backend();
-  for (const char* pass :
-       {"simplify", "cse", "affine", "norm", "epilogue", "fuse", "layout", "donate", "keep"})
+  for (const char* pass : {"simplify", "cse", "affine", "norm", "epilogue", "fuse", "layout",
+                           "donate", "keep", "pieces", "windows"})
     for (uint32_t seed = 0; seed < seeds() / 10 && !HasFailure(); ++seed) check(seed, pass);
 }
 

@@ -85,6 +85,48 @@ TEST_F(Passes, EqualNodesBecomeOneWhateverTheOrderOfOperands) {
   EXPECT_EQ(count("add"), 1);
 }
 
+TEST_F(Passes, PaddedPiecesThatFillTheirSumAreAConcat) {
+  const Value a = g().input("a", {2, 3}), b = g().input("b", {2, 1}), c = g().input("c", {2, 4});
+  fetch(ops::add_n(
+      {ops::pad(c, {0, 4}, {0, 0}), ops::pad(a, {0, 0}, {0, 5}), ops::pad(b, {0, 3}, {0, 4})}));
+  fetch(ops::pad(a, {0, 0}, {0, 2}) + ops::pad(b, {0, 4}, {0, 0}));  // a gap
+  join_pieces(unit);
+  EXPECT_EQ(count("add_n"), 0);
+  EXPECT_EQ(count("concat"), 1);
+  EXPECT_EQ(count("add"), 1);
+  std::vector<std::string> order;
+  for (const Edge& e : maker(0).inputs)
+    order.push_back(g().inputs()[g().node(e.node).literal].name);
+  EXPECT_EQ(order, (std::vector<std::string>{"a", "b", "c"}));
+}
+
+TEST_F(Passes, PartOfAProductIsTheProductOfAPart) {
+  const Value x = g().input("x", {512, 8}), w = g().input("w", {8, 6}), u = g().input("u", {6, 8});
+  fetch(ops::slice(ops::matmul(x, w), {0, 2}, {512, 4}));
+  fetch(ops::slice(ops::matmul(x, u, false, true), {0, 2}, {512, 4}));
+  const Value both = ops::matmul(x, ops::relu(w));
+  fetch(ops::slice(both, {0, 2}, {512, 4}));
+  fetch(both);  // all of it is wanted too
+  join_pieces(unit);
+  EXPECT_EQ(maker(0).op->name(), "matmul");
+  EXPECT_EQ(maker(1).op->name(), "matmul");
+  EXPECT_EQ(g().meta(maker(0).inputs[1]).shape, (Shape{8, 2}));
+  EXPECT_EQ(g().meta(maker(1).inputs[1]).shape, (Shape{2, 8}));
+  EXPECT_EQ(maker(2).op->name(), "slice");
+}
+
+TEST_F(Passes, AxesAreExchangedWhereThereIsLess) {
+  const Value x = g().input("x", {9, 4, 5}), y = g().input("y", {4, 1, 5});
+  fetch(ops::slice(ops::permute(x, {1, 0, 2}), {0, 8, 1}, {4, 9, 3}));
+  fetch(ops::permute(ops::pad(y, {0, 8, 0}, {0, 0, 2}), {1, 2, 0}));
+  join_pieces(unit);
+  EXPECT_EQ(maker(0).op->name(), "permute");
+  EXPECT_EQ(g().meta(maker(0).inputs[0]).shape, (Shape{1, 4, 2}));
+  EXPECT_EQ(maker(1).op->name(), "pad");
+  EXPECT_EQ(g().meta(maker(1).inputs[0]).shape, (Shape{1, 5, 4}));
+  EXPECT_EQ(g().meta(unit.fetches[1]).shape, (Shape{9, 7, 4}));
+}
+
 TEST_F(Passes, RandomDrawsStayApart) {
   const auto state = std::make_shared<Cell>("state", Array::zeros({625}, DType::i32));
   const Value s = g().read(state);

@@ -123,6 +123,59 @@ TEST_F(RegionsTest, ALoopOfKnownLengthGivesWhatTheReferenceGives) {
   check_gradients({r.out[1], r.out[2]}, {h, w, x, kept}, 2e-6);
 }
 
+TEST_F(RegionsTest, WhatALoopReadsAndWritesAtItsCounterAreRows) {
+  const Value h = input({4, 6}), w = input({6, 6}), x = input({5, 4, 6}), kept = input({5, 4, 6});
+  const Recurrence r(h, w, x, kept, literal(graph, 5, DType::i32));
+  const ops::Loop loop(*graph.node(r.out[1].node).attrs,
+                       static_cast<int>(graph.node(r.out[1].node).inputs.size()));
+  EXPECT_EQ(loop.carries, 2);
+  EXPECT_EQ(loop.rows, 1);
+  EXPECT_EQ(loop.saves, 1);
+  EXPECT_EQ(loop.body->text.find("gather"), std::string::npos);
+  EXPECT_EQ(loop.body->text.find("index_update"), std::string::npos);
+}
+
+TEST_F(RegionsTest, StacksThatTheLoopDoesNotGoThroughStayWhole) {
+  const Value h = input({4, 6}), w = input({6, 6}), x = input({6, 4, 6}), kept = input({7, 4, 6});
+  const Recurrence r(h, w, x, kept, literal(graph, 5, DType::i32));  // longer than the loop
+  const Node& node = graph.node(r.out[1].node);
+  EXPECT_EQ(node.attrs->integer("rows"), 0);
+  EXPECT_EQ(node.attrs->integer("carries"), 3);
+  check(r.out, 1e-6);
+  check_gradients({r.out[1], r.out[2]}, {h, w, x, kept}, 2e-6);
+}
+
+TEST_F(RegionsTest, WhatNoIterationChangesIsMadeOnceInARun) {
+  const Value h = input({32, 48}), w = input({48, 48}), x = input({5, 32, 48}),
+              kept = input({5, 32, 48});
+  const Recurrence r(h, w, x, kept, literal(graph, 5, DType::i32));
+  const std::string text = compile::plan_text(*compile::prepare(graph, {}, r.out, false).plan);
+  EXPECT_NE(text.find("pack:matmul"), std::string::npos) << text;
+  check(r.out, 1e-5);
+  for (int64_t i = 0; i < 48 * 48; ++i) values.inputs[1].set(i, 0.01 * static_cast<double>(i % 7));
+  check(r.out, 1e-5);  // and again in the next one
+}
+
+TEST_F(RegionsTest, GatesAreReadAndTheirGradientsWrittenWhereTheyLie) {
+  const Value h = input({8, 16}), w = input({24, 64}), x = input({6, 8, 8});
+  RegionDraft body;
+  const Value before = body.input("h", {h.shape(), h.dtype()});
+  const Value row = body.input("x", {Shape{8, 8}, x.dtype()});
+  const Value z = ops::matmul(ops::concat({row, before}, 1), body.capture(w));
+  std::vector<Value> gate;
+  for (int64_t k = 0; k < 4; ++k) gate.push_back(ops::slice(z, {0, 16 * k}, {8, 16 * (k + 1)}));
+  const Value c = ops::add(ops::mul(ops::sigmoid(gate[0]), before),
+                           ops::mul(ops::sigmoid(gate[1]), ops::tanh(gate[2])));
+  body.results = {ops::mul(ops::tanh(c), ops::sigmoid(gate[3]))};
+  const std::vector<Value> out = ops::repeat(6, {h}, {x}, std::move(body));
+  check(out, 1e-5);
+  check_gradients(out, {h, w}, 2e-5);
+  const std::vector<Value> dw = gradients({ops::sum(out[0])}, {w, h}, {}, Unconnected::zeros);
+  const std::string text = compile::plan_text(*compile::prepare(graph, {}, dw, false).plan);
+  for (const char* step : {" slice (b", " pad (", " concat (b", " reorder:plain->n"})
+    EXPECT_EQ(text.find(step), std::string::npos) << step << "\n" << text;
+}
+
 TEST_F(RegionsTest, ALoopOfUnknownLengthKeepsWhatItsGradientReadsOnATape) {
   const Value h = input({4, 6}), w = input({6, 6}), x = input({5, 4, 6}), kept = input({5, 4, 6});
   const Value limit = input({}, DType::i32);

@@ -89,6 +89,8 @@ void Capture::write_key(const Options& options) {
   key.push_back(hash_bytes(options.disable.data(), options.disable.size()));
   for (const auto& [fetch, input] : options.carried)
     key.push_back(static_cast<uint64_t>(fetch) << 32 | static_cast<uint64_t>(input));
+  key.push_back(options.steady.size());
+  for (const int input : options.steady) key.push_back(static_cast<uint64_t>(input));
   for (int f : fed) put_meta(graph.meta(feeds[f]));
   for (int n = 0; n < graph.size(); ++n) {
     if (!needed[n]) continue;
@@ -121,9 +123,13 @@ Unit Capture::to_unit(const Options& options) const {
   Unit unit;
   unit.options = options;
   unit.options.carried.clear();  // now by the unit's inputs; those nobody reads are not there
+  unit.options.steady.clear();
   for (const auto& [fetch, input] : options.carried)
     if (const auto at = std::find(inputs.begin(), inputs.end(), input); at != inputs.end())
       unit.options.carried.emplace_back(fetch, static_cast<int>(at - inputs.begin()));
+  for (const int input : options.steady)
+    if (const auto at = std::find(inputs.begin(), inputs.end(), input); at != inputs.end())
+      unit.options.steady.push_back(static_cast<int>(at - inputs.begin()));
   Graph& to = *unit.graph;
   std::map<Edge, Value> mapped;
   for (int i : inputs) {

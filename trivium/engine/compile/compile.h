@@ -26,6 +26,9 @@ struct Options {
       disable;  // passes to leave out, comma separated ("fuse,layout"); TRIVIUM_DISABLE adds to it
   /// Fetch number → index of the graph input whose memory it may take over: what a loop carries.
   std::vector<std::pair<int, int>> carried = {};
+  /// Graph inputs that are the same in many runs, as what a loop captures is: what follows from
+  /// them alone becomes the plan's prologue.
+  std::vector<int> steady = {};
 };
 
 /// A plan together with the graph's own leaves in the plan's slot order.

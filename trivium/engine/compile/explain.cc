@@ -18,10 +18,11 @@ std::string operand_text(const run::Plan& plan, const run::Operand& o) {
   const run::BufferInfo& b = plan.buffers[o.buffer];
   const char* format = b.desc.format == run::Format{} ? "" : " ";
   const std::string kind = *format ? format + b.desc.format.text() : "";
+  const std::string at = o.offset ? fmt::format("+{}", o.offset) : "";
   const bool own = b.place == run::Place::arena || b.place == run::Place::kept;
-  return own ? fmt::format("{}{}:{}{}{}", b.place == run::Place::arena ? "b" : "kept", o.buffer,
-                           name_of(b.desc.dtype), b.desc.shape.text(), kind)
-             : fmt::format("{}{}:{}{}", place_name(b.place), b.slot, name_of(b.desc.dtype),
+  return own ? fmt::format("{}{}{}:{}{}{}", b.place == run::Place::arena ? "b" : "kept", o.buffer,
+                           at, name_of(b.desc.dtype), b.desc.shape.text(), kind)
+             : fmt::format("{}{}{}:{}{}", place_name(b.place), b.slot, at, name_of(b.desc.dtype),
                            b.desc.shape.text());
 }
 

@@ -29,7 +29,7 @@ class Assignment {
         options_(g_.size()),
         pick_(g_.size(), -1),
         needed_(g_.size(), 0),
-        steady_(steady_nodes(g_)) {
+        steady_(steady_nodes(g_, unit.options.steady)) {
     mark_needed();
     if (unit.enabled("layout")) families_ = families_of_batch();
     for (int n = 0; n < g_.size(); ++n) {

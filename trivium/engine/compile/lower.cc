@@ -8,6 +8,7 @@
 
 #include "trivium/engine/compile/memory.h"
 #include "trivium/engine/compile/regions.h"
+#include "trivium/engine/compile/windows.h"
 #include "trivium/engine/run/frame.h"
 
 namespace trivium::compile {
@@ -25,6 +26,9 @@ struct Storage {
   int writer = -1;           // draft step that makes it; -1 for leaves
   std::vector<int> readers;  // draft steps
   int root = -1;             // joined in place with this one; -1: itself
+  int whole = -1;            // the storage that this one is a part of; -1: none
+  size_t offset = 0;         // there, in bytes
+  bool in_parts = false;     // steps write parts of it
 };
 
 struct Draft {
@@ -48,9 +52,11 @@ class Lowering {
         g_(*unit.graph),
         layout_(layout),
         backend_(backend),
-        steady_(steady_nodes(g_)) {}
+        steady_(steady_nodes(g_, unit.options.steady)) {}
 
   std::shared_ptr<run::Plan> run() {
+    if (unit_.enabled("windows")) windows_ = find_windows(unit_, layout_);
+    for (const int n : windows_.joined) wholes_[n] = -1;
     draft_steps();
     draft_cell_results();
     place_outputs();
@@ -139,9 +145,16 @@ class Lowering {
 
   int add(Draft d) {
     const int index = static_cast<int>(drafts_.size());
-    for (int s : d.in)
-      if (s >= 0) storages_[s].readers.push_back(index);
-    for (int s : d.out) storages_[s].writer = index;
+    for (int s : d.in) {
+      if (s < 0) continue;
+      storages_[s].readers.push_back(index);
+      if (whole(s) != s) storages_[whole(s)].readers.push_back(index);
+    }
+    for (int s : d.out) {
+      Storage& all = storages_[whole(s)];  // complete when the last one has written its part
+      if (whole(s) != s && all.writer >= 0 && all.writer != index) d.after.push_back(all.writer);
+      storages_[s].writer = all.writer = index;
+    }
     drafts_.push_back(std::move(d));
     return index;
   }
@@ -156,6 +169,11 @@ class Lowering {
         const int storage = value_in(source, f, g_.scope_name(g_.node(n).scope));
         at_[{{n, 0}, format_key(choice.placement.out[0])}] = storage;
         views_[{{n, 0}, format_key(choice.placement.out[0])}] = choice.placement.out[0];
+      } else if (const auto w = windows_.parts.find({n, 0});
+                 w != windows_.parts.end() && w->second.node == n) {
+        draft_window(n);
+      } else if (wholes_.count(n)) {
+        at_[{{n, 0}, 0}] = wholes_.at(n);  // its pieces lie there already
       } else if (choice.entry) {
         draft_node(n, choice);
       }
@@ -175,15 +193,51 @@ class Lowering {
     for (size_t i = 0; i < node.inputs.size(); ++i) {
       d.request.in[i].format = choice.placement.in[i];
       d.in.push_back(value_in(node.inputs[i], choice.placement.in[i], d.scope));
+      d.request.in[i].strides = storages_[d.in[i]].desc.strides;
     }
     for (int o = 0; o < node.outputs; ++o) d.request.out[o].format = choice.placement.out[o];
     if (unit_.enabled("keep")) pack_operands(d);
     for (int o = 0; o < node.outputs; ++o) {
-      const int storage = new_storage(Place::arena, 0, d.request.out[o], node.op->name());
+      const int storage = windows_.parts.count({n, o})
+                              ? storage_of_piece({n, o})
+                              : new_storage(Place::arena, 0, d.request.out[o], node.op->name());
+      d.request.out[o].strides = storages_[storage].desc.strides;
       d.out.push_back(storage);
       at_[{{n, o}, format_key(choice.placement.out[o])}] = storage;
     }
     add(std::move(d));
+  }
+
+  // --- parts of larger tensors
+  // ---------------------------------------------------------------------
+  /// Where the memory of a storage is.
+  int whole(int s) const { return storages_[s].whole >= 0 ? storages_[s].whole : s; }
+
+  int new_part(Edge e, const Window& w, int larger) {
+    run::TensorDesc d = desc(e);
+    d.strides = w.strides;
+    const Storage& of = storages_[larger];
+    const int part = new_storage(of.place, of.slot, std::move(d), "part", of.writer);
+    storages_[part].whole = whole(larger);
+    storages_[part].offset =
+        storages_[larger].offset + static_cast<size_t>(w.offset) * size_of(g_.meta(e).dtype);
+    return part;
+  }
+
+  void draft_window(int n) {
+    const Edge source = g_.node(n).inputs[0];
+    const int larger = value_in(source, {}, g_.scope_name(g_.node(n).scope));
+    at_[{{n, 0}, 0}] = new_part({n, 0}, windows_.parts.at({n, 0}), larger);
+  }
+
+  int storage_of_piece(Edge e) {
+    const Window& w = windows_.parts.at(e);
+    int& larger = wholes_.at(w.node);
+    if (larger < 0) {
+      larger = new_storage(Place::arena, 0, desc({w.node, 0}), "concat");
+      storages_[larger].in_parts = true;
+    }
+    return new_part(e, w, larger);
   }
 
   /// Steady operands are brought into the form that the kernel reads fastest by a step of their
@@ -228,7 +282,8 @@ class Lowering {
   }
 
   bool same_memory(const run::TensorDesc& a, const run::TensorDesc& b) const {
-    return a.shape == b.shape && a.dtype == b.dtype && a.format == b.format;
+    return a.shape == b.shape && a.dtype == b.dtype && a.format == b.format && a.strides.empty() &&
+           b.strides.empty();
   }
 
   /// Whether `step` may write output storage `out` over input storage `in`.
@@ -236,8 +291,10 @@ class Lowering {
     const Draft& d = drafts_[step];
     const auto o = std::find(d.out.begin(), d.out.end(), out) - d.out.begin();
     int uses = 0, position = -1;
-    for (size_t i = 0; i < d.in.size(); ++i)
+    for (size_t i = 0; i < d.in.size(); ++i) {
       if (d.in[i] == in) ++uses, position = static_cast<int>(i);
+      if (d.in[i] >= 0 && d.in[i] != in && whole(d.in[i]) == whole(in)) return false;
+    }
     if (uses != 1) {  // the same operand twice is still one element at a time
       if (!d.elementwise) return false;
       for (size_t i = 0; i < d.in.size(); ++i)
@@ -287,7 +344,7 @@ class Lowering {
 
   bool try_direct(int home, int result, int slot, Place place) {
     Storage& r = storages_[result];
-    if (r.place != Place::arena || r.writer < 0) return false;
+    if (r.place != Place::arena || r.writer < 0 || r.in_parts) return false;
     const int writer = r.writer;
     for (int reader : storages_[home].readers) {
       if (reader == writer) {
@@ -357,26 +414,35 @@ class Lowering {
   /// has written a Cell. What other steps read of them is kept.
   void find_prologue() {
     if (!unit_.enabled("keep")) return;
-    std::vector<char> from_cell(drafts_.size(), 0);  // depends on a Cell
+    std::vector<char> changing(drafts_.size(), 0);  // depends on more than constants
     for (size_t s = 0; s < drafts_.size(); ++s) {
       Draft& d = drafts_[s];
       d.prologue = d.pure && d.after.empty();
       for (int in : d.in) {
         if (in < 0) continue;
-        const Storage& source = storages_[in];
-        from_cell[s] |= source.place == Place::cell;
-        if (source.writer < 0)
-          d.prologue &= source.place == Place::constant ||
-                        (source.place == Place::cell && !is_written(source.slot));
-        else
-          d.prologue &= drafts_[source.writer].prologue, from_cell[s] |= from_cell[source.writer];
+        const Storage& source = storages_[whole(in)];
+        if (source.writer < 0) {
+          d.prologue &= is_steady(source);
+          changing[s] |= source.place != Place::constant;
+        } else {
+          d.prologue &= drafts_[source.writer].prologue;
+          changing[s] |= changing[source.writer];
+        }
       }
-      for (int out : d.out) d.prologue &= storages_[out].place == Place::arena;
+      for (int out : d.out) d.prologue &= storages_[whole(out)].place == Place::arena;
     }
     for (size_t s = drafts_.size(); s-- > 0;)
-      if (drafts_[s].prologue && !worth_keeping(drafts_[s], from_cell[s]))
+      if (drafts_[s].prologue && !worth_keeping(drafts_[s], changing[s]))
         drafts_[s].prologue = false;
     keep_results();
+  }
+
+  /// A leaf that has the same content in many runs.
+  bool is_steady(const Storage& leaf) const {
+    const std::vector<int>& inputs = unit_.options.steady;
+    return leaf.place == Place::constant || (leaf.place == Place::cell && !is_written(leaf.slot)) ||
+           (leaf.place == Place::input &&
+            std::find(inputs.begin(), inputs.end(), leaf.slot) != inputs.end());
   }
 
   bool is_written(int cell) const {
@@ -385,19 +451,19 @@ class Lowering {
   }
 
   bool read_outside_prologue(int storage) const {
-    const auto& readers = storages_[storage].readers;
+    const auto& readers = storages_[whole(storage)].readers;
     return std::any_of(readers.begin(), readers.end(), [&](int r) { return !drafts_[r].prologue; });
   }
 
   /// What grows from little, as a broadcast does, is sooner made than read from memory.
-  bool worth_keeping(const Draft& d, bool from_cell) const {
+  bool worth_keeping(const Draft& d, bool changing) const {
     constexpr size_t kGrowth = 8, kSmall = 64 << 10;
     size_t in = 0, kept = 0;
     for (int s : d.in)
       if (s >= 0) in += storages_[s].desc.bytes();
     for (int s : d.out)
       if (read_outside_prologue(s)) kept += storages_[s].desc.bytes();
-    if (!from_cell) return kept == 0;
+    if (!changing) return kept == 0;
     return kept <= kSmall || kept <= kGrowth * in;
   }
 
@@ -408,7 +474,7 @@ class Lowering {
       steps += d.prologue;
       for (int s : d.out)
         if (d.prologue && read_outside_prologue(s)) {
-          storages_[s].place = Place::kept;
+          storages_[whole(s)].place = Place::kept;
           bytes += storages_[s].desc.bytes();
         }
     }
@@ -493,6 +559,7 @@ class Lowering {
   }
 
   int root(int storage) const {
+    storage = whole(storage);
     while (storages_[storage].root >= 0) storage = storages_[storage].root;
     return storage;
   }
@@ -505,9 +572,9 @@ class Lowering {
     for (int s : order_) {
       std::set<int> taken;
       for (int out : drafts_[s].out) {
-        if (storages_[out].place != Place::arena) continue;
+        if (storages_[out].place != Place::arena || whole(out) != out) continue;
         for (int in : drafts_[s].in) {
-          if (in < 0) continue;
+          if (in < 0 || whole(in) != in) continue;
           const int r = root(in);
           if (storages_[r].place != Place::arena || storages_[in].place != Place::arena ||
               taken.count(r))
@@ -571,9 +638,11 @@ class Lowering {
     }
     for (size_t i = 0; i < storages_.size(); ++i) {
       const int b = buffer_of_[root(static_cast<int>(i))];
-      if (b >= 0)
-        plan.buffers[b].last_step =
-            std::max(plan.buffers[b].last_step, last_use(static_cast<int>(i)));
+      if (b < 0) continue;
+      run::BufferInfo& info = plan.buffers[b];
+      info.last_step = std::max(info.last_step, last_use(static_cast<int>(i)));
+      if (storages_[i].whole >= 0 && storages_[i].writer >= 0)  // one of several that write it
+        info.first_step = std::min(info.first_step, position_[storages_[i].writer]);
     }
   }
 
@@ -588,11 +657,11 @@ class Lowering {
     plan.states.push_back(kernel.state);
     double bytes = 0;
     for (size_t i = 0; i < d.in.size(); ++i) {
-      step.in.push_back({buffer_of_[root(d.in[i])], 0});
+      step.in.push_back({buffer_of_[root(d.in[i])], storages_[d.in[i]].offset});
       bytes += static_cast<double>(d.request.in[i].bytes());
     }
     for (size_t i = 0; i < d.out.size(); ++i) {
-      step.out.push_back({buffer_of_[root(d.out[i])], 0});
+      step.out.push_back({buffer_of_[root(d.out[i])], storages_[d.out[i]].offset});
       bytes += static_cast<double>(d.request.out[i].bytes());
     }
     step.scratch_bytes = kernel.scratch_bytes;
@@ -622,7 +691,10 @@ class Lowering {
       if (!d.prologue) continue;
       ++plan.prologue;
       for (int in : d.in)
-        if (in >= 0 && storages_[in].place == Place::cell) sources.insert(storages_[in].slot);
+        if (in >= 0 && storages_[whole(in)].place == Place::cell)
+          sources.insert(storages_[whole(in)].slot);
+      for (int in : d.in)
+        plan.prologue_reads_inputs |= in >= 0 && storages_[whole(in)].place == Place::input;
     }
     plan.kept_sources.assign(sources.begin(), sources.end());
     constexpr size_t kAlignment = 64;
@@ -681,6 +753,8 @@ class Lowering {
   std::vector<Draft> drafts_;
   std::map<std::pair<Edge, int>, int> at_;        // (value, format) → storage
   std::map<std::pair<Edge, int>, Format> views_;  // format a view is read in
+  Windows windows_;
+  std::map<int, int> wholes_;  // concat whose operands are written into it → its storage, -1 yet
   std::vector<Copy> pending_copies_;
   std::vector<char> output_stays_;
   std::vector<int> cell_results_, output_storage_, order_, position_, buffer_of_;

@@ -7,10 +7,13 @@
 namespace trivium::compile {
 namespace {
 
-run::RegionPlan plan_of(const Region& region, int carries, Options options) {
+/// `changing`: inputs from this one on are the same in all iterations.
+run::RegionPlan plan_of(const Region& region, int carries, int changing, Options options) {
   options.carried.clear();
-  options.disable += ",keep";  // a loop binds all memory of a region itself
+  options.steady.clear();
+  if (changing == region.inputs()) options.disable += ",keep";  // a region that runs once
   for (int i = 0; i < carries; ++i) options.carried.emplace_back(i, i);
+  for (int i = changing; i < region.inputs(); ++i) options.steady.push_back(i);
   Prepared p = prepare(*region.graph, {}, region.results, false, options);
   return {p.plan, p.inputs};
 }
@@ -23,10 +26,10 @@ RegionStep loop_step(const Node& node, const Options& options) {
   const ops::Loop loop(*node.attrs, static_cast<int>(node.inputs.size()));
   run::LoopParts parts;
   RegionStep step;
-  parts.body = plan_of(*loop.body, loop.carries, options);
+  parts.body = plan_of(*loop.body, loop.carries, loop.carries + loop.rows, options);
   step.regions.emplace_back("body", parts.body.plan);
   if (loop.condition) {
-    parts.condition = plan_of(*loop.condition, 0, options);
+    parts.condition = plan_of(*loop.condition, 0, loop.condition->inputs(), options);
     step.regions.emplace_back("condition", parts.condition.plan);
   }
   parts.carries = loop.carries;
@@ -49,8 +52,12 @@ RegionStep loop_step(const Node& node, const Options& options) {
 
 RegionStep choice_step(const Node& node, const Options& options) {
   RegionStep step;
-  run::RegionPlan then = plan_of(*region_of(node.attrs->string("then")), 0, options);
-  run::RegionPlan otherwise = plan_of(*region_of(node.attrs->string("otherwise")), 0, options);
+  const auto once = [&](const std::string& text) {
+    const auto region = region_of(text);
+    return plan_of(*region, 0, region->inputs(), options);
+  };
+  run::RegionPlan then = once(node.attrs->string("then"));
+  run::RegionPlan otherwise = once(node.attrs->string("otherwise"));
   step.regions = {{"then", then.plan}, {"otherwise", otherwise.plan}};
   step.kernel = run::choice_kernel(std::move(then), std::move(otherwise));
   return step;

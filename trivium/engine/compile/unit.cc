@@ -70,8 +70,9 @@ void Rewriter::finish() {
   unit_.graph = std::move(to_);
 }
 
-std::vector<char> steady_nodes(const Graph& graph) {
+std::vector<char> steady_nodes(const Graph& graph, const std::vector<int>& inputs) {
   std::vector<char> steady(static_cast<size_t>(graph.size()), 0);
+  for (const int i : inputs) steady[graph.inputs()[static_cast<size_t>(i)].value.node] = 1;
   for (const auto& cell : graph.cells())
     if (cell.initial.node >= 0 && cell.current == cell.initial) steady[cell.initial.node] = 1;
   for (int n = 0; n < graph.size(); ++n) {

@@ -50,8 +50,9 @@ class Rewriter {
 };
 
 /// Per node: whether its results are the same in every run until somebody else writes a Cell. Such
-/// nodes read nothing but constants, Cells that the graph does not assign, and each other.
-std::vector<char> steady_nodes(const Graph& graph);
+/// nodes read nothing but constants, Cells that the graph does not assign, `inputs` (see
+/// Options::steady), and each other.
+std::vector<char> steady_nodes(const Graph& graph, const std::vector<int>& inputs = {});
 
 /// Number of consuming edges of every value, fetches and assignments included.
 std::map<Edge, int> count_uses(const Unit& unit);

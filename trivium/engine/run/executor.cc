@@ -156,6 +156,7 @@ void execute(const Plan& plan, const Bindings& bindings, std::vector<Array>& out
              Profile* profile) {
   check(plan, bindings);
   KeptLease kept;
+  if (plan.prologue_reads_inputs) internal_error("run: a loop's plan outside of its loop");
   if (plan.prologue) kept = plan.contexts->kept.lease(plan, bindings.cells);
   std::unique_ptr<Context> context;
   {

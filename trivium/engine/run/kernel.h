@@ -33,6 +33,9 @@ struct TensorDesc {
   Shape shape;  // logical
   DType dtype = DType::f32;
   Format format;
+  /// Of a plain tensor that lies inside a larger one: elements from one index to the next, an entry
+  /// an axis, the last one 1. Empty: the tensor lies alone.
+  std::vector<int64_t> strides = {};
   /// Bytes in memory, padding included.
   size_t bytes() const;
   /// The row-major shape of the memory: [7, 32, 16, 16, 16] for n16 of [100, 32, 16, 16].
@@ -96,6 +99,8 @@ struct KernelEntry {
   /// How operand `operand` is packed before a run that `build` is told of by KernelRequest::packed;
   /// nullopt (or no function) where there is nothing to gain.
   std::function<std::optional<Packing>(const KernelRequest&, int operand)> pack;
+  /// Whether plain operands and results may lie inside larger tensors (TensorDesc::strides).
+  bool windows = false;
 };
 
 /// The kernels of one backend. Entries of an op are tried in order; the cheapest placement wins.

@@ -72,8 +72,9 @@ struct Plan {
   std::vector<TensorDesc> inputs, scalars, cells, outputs;  // what binding expects (all plain)
   std::vector<char> cell_written;                           // per cell: the run changes it
   std::vector<int32_t> output_buffers;                      // per output: its buffer
-  int32_t prologue = 0;               // the first steps: they make what is kept between runs
-  std::vector<int32_t> kept_sources;  // cell slots that the prologue reads
+  int32_t prologue = 0;                // the first steps: they make what is kept between runs
+  std::vector<int32_t> kept_sources;   // cell slots that the prologue reads
+  bool prologue_reads_inputs = false;  // a loop's: it runs at the beginning of every loop
   size_t kept_bytes = 0;
   /// Per output: 1 where it is written over the input it is carried from (Options::carried).
   std::vector<char> output_stays;

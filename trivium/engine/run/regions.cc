@@ -29,7 +29,8 @@ std::vector<int> slots_of(const RegionPlan& region, int inputs) {
 }
 
 /// One loop: what is fixed. Scratch: pointer tables, the second buffers of carries, the carries'
-/// current places, the answer of the condition, the arena (of body and condition in turn).
+/// current places, the answer of the condition, what the body keeps from one iteration to the next,
+/// the arena (of body and condition in turn).
 struct LoopState {
   LoopParts p;
   std::vector<int> body_slots, condition_slots;
@@ -37,7 +38,8 @@ struct LoopState {
   std::vector<size_t> second;           // carry: offset of the second buffer
   std::vector<size_t> row_at, save_at;  // places in a record of a tape
   size_t record_bytes = 0;
-  size_t body_table = 0, condition_table = 0, places = 0, answer = 0, arena = 0, bytes = 0;
+  size_t body_table = 0, condition_table = 0, places = 0, answer = 0, kept = 0, arena = 0,
+         bytes = 0;
 
   explicit LoopState(LoopParts parts) : p(std::move(parts)) {
     const int inputs = p.carries + p.rows + p.captures;
@@ -52,6 +54,7 @@ struct LoopState {
     condition_table = take(p.condition.plan ? table_bytes(*p.condition.plan) : 0);
     places = take(static_cast<size_t>(p.carries) * sizeof(void*));
     answer = take(1);
+    kept = take(p.body.plan->kept_bytes);
     for (int i = 0; i < p.carries; ++i) {
       stays.push_back(p.body.plan->output_stays.empty() ? 0 : p.body.plan->output_stays[i]);
       second.push_back(stays[i] ? 0 : take(p.carry_bytes[i]));
@@ -90,6 +93,7 @@ struct LoopState {
                scratch + s.arena, a.run),
           trips(p.trips) {
       bind_captures(body, s.body_slots);
+      body.bind_kept(scratch + s.kept);
       for (int i = 0; i < p.carries; ++i) {
         place[i] = args.in[i];
         if (!s.stays[i]) continue;
@@ -143,7 +147,9 @@ struct LoopState {
           if (s.body_slots[i] >= 0) body.bind_input(s.body_slots[i], place[i]);
           body.bind_output(i, next_place(i, t));
         }
-      body.run();
+      const Plan& plan = *p.body.plan;
+      if (t == 0) body.run(0, static_cast<size_t>(plan.prologue));  // what no iteration changes
+      body.run(static_cast<size_t>(plan.prologue), plan.steps.size());
       for (int i = 0; i < p.carries; ++i)
         if (!s.stays[i]) place[i] = next_place(i, t);
     }

@@ -71,8 +71,8 @@ Program::Value Program::apply(ScalarOp op, Value a, Value b, Value c) {
   return value_count_++;
 }
 
-void Program::output(Value value, DType dtype) {
-  outputs_.push_back({check(value, "output"), dtype});
+void Program::output(Value value, DType dtype, std::vector<int64_t> strides) {
+  outputs_.push_back({check(value, "output"), dtype, std::move(strides)});
 }
 
 void Program::reduce(Value value, Reduction kind, int axes, DType dtype, double scale) {

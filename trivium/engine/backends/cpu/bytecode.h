@@ -45,6 +45,7 @@ class Program {
   struct Output {
     Value value;
     DType dtype;
+    std::vector<int64_t> strides = {};  // in elements, the last one 1; empty: row-major
   };
   struct Constant {
     Value value;
@@ -65,7 +66,8 @@ class Program {
   Value apply(ScalarOp op, Value a, Value b = -1, Value c = -1);
   /// Stores a value of the whole space, row-major. Truncates towards zero for integers (wraps like
   /// a C conversion through int64; NaN gives 0); bool stores value != 0.
-  void output(Value value, DType dtype);
+  /// With `strides`, it is stored so: into part of a larger array.
+  void output(Value value, DType dtype, std::vector<int64_t> strides = {});
   /// Stores scale * the sum of a value over the last (or first) `axes` axes, or over all but axis
   /// `axes`, as the last array. The order of additions depends on the shape only. At most one a
   /// program.

@@ -341,7 +341,8 @@ class Compiler {
   int direct_output(int value) const {
     if (!direct_) return -1;
     for (size_t k = 0; k < p_.outputs().size(); ++k)
-      if (p_.outputs()[k].value == value && p_.outputs()[k].dtype == dtype_of<T>)
+      if (p_.outputs()[k].value == value && p_.outputs()[k].dtype == dtype_of<T> &&
+          p_.outputs()[k].strides.empty())
         return static_cast<int>(k);
     return -1;
   }
@@ -405,8 +406,9 @@ class Compiler {
       if (std::find(direct_output_.begin(), direct_output_.end(), k) != direct_output_.end())
         continue;
       const auto& o = p_.outputs()[k];
-      tape_.stores.push_back(
-          {reg(registers_[o.value]), static_cast<int>(k), store_function<T>(o.dtype)});
+      tape_.stores.push_back({reg(registers_[o.value]), static_cast<int>(k),
+                              store_function<T>(o.dtype),
+                              o.strides.empty() ? Walk{} : collapse(p_.space(), o.strides.data())});
     }
     if (p_.reduction() != Reduction::none) tape_.reduced = reg(registers_[p_.reduced().value]);
   }

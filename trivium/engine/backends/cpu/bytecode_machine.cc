@@ -78,7 +78,11 @@ class Frame {
     if (!whole)
       for (const auto& m : tape_.moving_out)
         std::memcpy(static_cast<T*>(out_[m.array]) + start, at_[m.reg], n * sizeof(T));
-    for (const auto& s : tape_.stores) s.store(at_[s.reg], out_[s.array], start, n);
+    for (const auto& s : tape_.stores)
+      if (s.walk.rank == 0)
+        s.store(at_[s.reg], out_[s.array], start, n);
+      else
+        store_walk(s.walk, s.store, at_[s.reg], out_[s.array], start, n);
   }
 
   /// The tile of the value to sum, after tile().

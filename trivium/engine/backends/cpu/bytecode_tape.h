@@ -55,6 +55,7 @@ struct Tape {
     Register reg;
     int array;
     StoreFunction<T> store;
+    Walk walk;  // rank 0: row-major
   };
   struct Pair {
     int output, input;

@@ -136,6 +136,19 @@ Walk collapse(const Shape& space, const int64_t* strides) {
 }
 
 template <typename T>
+void store_walk(const Walk& walk, StoreFunction<T> store, const T* src, void* base, int64_t start,
+                int64_t n) {
+  const int last = walk.rank - 1;
+  for (Cursor at(walk, start); n > 0;) {
+    const int64_t run = std::min(n, walk.sizes[last] - at.index[last]);
+    store(src, base, at.offset, run);
+    at.advance(walk, run);
+    src += run;
+    n -= run;
+  }
+}
+
+template <typename T>
 LoadFunction<T> load_function(DType from) {
   switch (from) {
     case DType::f32:
@@ -195,7 +208,13 @@ template LoadFunction<float> load_function<float>(DType);
 template LoadFunction<double> load_function<double>(DType);
 template LoadFunction<int64_t> load_function<int64_t>(DType);
 template StoreFunction<float> store_function<float>(DType);
+template void store_walk<float>(const Walk&, StoreFunction<float>, const float*, void*, int64_t,
+                                int64_t);
 template StoreFunction<double> store_function<double>(DType);
+template void store_walk<double>(const Walk&, StoreFunction<double>, const double*, void*, int64_t,
+                                 int64_t);
 template StoreFunction<int64_t> store_function<int64_t>(DType);
+template void store_walk<int64_t>(const Walk&, StoreFunction<int64_t>, const int64_t*, void*,
+                                  int64_t, int64_t);
 
 }  // namespace trivium::cpu::detail

@@ -30,6 +30,11 @@ using LoadFunction = void (*)(const Walk& walk, const void* base, int64_t start,
 template <typename T>
 using StoreFunction = void (*)(const T* src, void* base, int64_t start, int64_t n);
 
+/// base[element start + i of the walk] = src[i] converted, for i < n; the walk's last stride is 1.
+template <typename T>
+void store_walk(const Walk& walk, StoreFunction<T> store, const T* src, void* base, int64_t start,
+                int64_t n);
+
 template <typename T>
 LoadFunction<T> load_function(DType from);
 template <typename T>

@@ -228,6 +228,7 @@ KernelEntry entry_of(const std::string& op, std::function<double(const KernelReq
   e.place = [operations](const KernelRequest& r, Format family, std::string& reason) {
     return place(r, family, reason, operations(r));
   };
+  e.windows = true;
   for (int o = 0; o < in_place_outputs; ++o)
     for (int i = 0; i < in_place_inputs; ++i) e.in_place.emplace_back(i, o);
   return e;
@@ -278,13 +279,13 @@ double weight_of(ScalarOp op) {
 Kernel build_scalar(const KernelRequest& r, ScalarOp op) {
   Program p = program_for(r);
   const int n = arity_of(op);
-  p.output(p.apply(op, 0, n > 1 ? 1 : -1, n > 2 ? 2 : -1), r.out[0].dtype);
+  p.output(p.apply(op, 0, n > 1 ? 1 : -1, n > 2 ? 2 : -1), r.out[0].dtype, r.out[0].strides);
   return compiled(r, p);
 }
 
 Kernel build_cast(const KernelRequest& r) {
   Program p = program_for(r);
-  p.output(0, r.out[0].dtype);
+  p.output(0, r.out[0].dtype, r.out[0].strides);
   return compiled(r, p);
 }
 
@@ -292,7 +293,7 @@ Kernel build_add_n(const KernelRequest& r) {
   Program p = program_for(r);
   Program::Value sum = 0;
   for (size_t i = 1; i < r.in.size(); ++i) sum = p.apply(ScalarOp::add, sum, static_cast<int>(i));
-  p.output(sum, r.out[0].dtype);
+  p.output(sum, r.out[0].dtype, r.out[0].strides);
   return compiled(r, p);
 }
 
@@ -301,7 +302,8 @@ Kernel build_group(const KernelRequest& r) {
   Program p = program_for(r);
   for (double number : group.constants) p.constant(number);
   for (const auto& i : group.code) p.apply(i.op, i.a, i.b, i.c);
-  for (const auto& o : group.outputs) p.output(o.reg, o.dtype);
+  for (size_t i = 0; i < group.outputs.size(); ++i)
+    p.output(group.outputs[i].reg, group.outputs[i].dtype, r.out[i].strides);
   return compiled(r, p);
 }
 

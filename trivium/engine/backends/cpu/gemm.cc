@@ -25,6 +25,10 @@ constexpr int64_t kBlockK =
 constexpr int64_t kMostDots = 8;  // rows up to which a transposed b is read in place
 constexpr int64_t kBlockM = 96;   // rows of a chunk: a block of a [96, 256] stays in L2
 
+/// Columns of a panel: whole vectors.
+template <typename T>
+constexpr int64_t kMostPanel = kMaxVectors* hn::MaxLanes(hn::ScalableTag<T>());
+
 constexpr int rows_of_tile(int vectors) {
   if (HWY_TARGET == HWY_AVX3) return vectors == 4 ? 6 : vectors == 3 ? 8 : 12;
   return vectors == 2 ? 6 : 8;
@@ -236,30 +240,70 @@ Split split_of(const GemmShape& s, int64_t panel) {
   return split;
 }
 
+/// Panel j of all of b's columns.
+template <typename T>
+void pack_panel(const GemmShape& s, const T* b, int64_t j, int64_t panel, int64_t lanes,
+                T* packed) {
+  const int64_t end = std::min(s.n, (j + 1) * panel);
+  T* strip = packed + j * panel * s.k;
+  for (int64_t first = j * panel; first < end; first += lanes, strip += lanes * s.k)
+    pack_strip(s, b, first, std::min(lanes, end - first), lanes, strip);
+}
+
+template <typename T>
+void pack_all(const GemmShape& s, const T* b, T* packed) {
+  const int64_t lanes = hn::Lanes(hn::ScalableTag<T>()), panel = kMaxVectors * lanes;
+  parallel_chunks((s.n + panel - 1) / panel,
+                  [&](int64_t j) { pack_panel(s, b, j, panel, lanes, packed); });
+}
+
+bool wants_dots(const GemmShape& s) { return s.transpose_b && !s.transpose_a && s.m <= kMostDots; }
+
+/// A large b that few groups of rows read is packed block by block where it is used: it passes
+/// through memory once instead of three times.
+template <typename T>
+bool packs_by_blocks(const GemmShape& s) {
+  constexpr int64_t kLarge = 1 << 20;
+  return !s.transpose_b && !s.packed_b && s.m > 24 && s.m <= 2 * kBlockM &&
+         s.k * s.n * static_cast<int64_t>(sizeof(T)) > kLarge;
+}
+
+/// dst [vectors][k][lanes] = a block of b, zero past its columns.
+template <class D, typename T = hn::TFromD<D>>
+void pack_block(D d, const T* b, int64_t ldb, int64_t k, int64_t columns, T* dst) {
+  const int64_t lanes = hn::Lanes(d);
+  for (int64_t p = 0; p < k; ++p, b += ldb, dst += lanes)
+    for (int64_t first = 0; first < columns; first += lanes)
+      hn::Store(
+          columns - first >= lanes
+              ? hn::LoadU(d, b + first)
+              : hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(columns - first)), d, b + first),
+          d, dst + first * k);
+}
+
 template <typename T>
 void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, void* scratch,
               bool parallel) {
   const hn::ScalableTag<T> d;
   const int64_t lanes = hn::Lanes(d), panel = kMaxVectors * lanes;
   if (s.m == 0 || s.n == 0) return;
-  if (s.transpose_b && !s.transpose_a && s.m <= kMostDots)
-    return run_dots(d, s, a, b, bias, c, parallel);
+  if (wants_dots(s)) return run_dots(d, s, a, b, bias, c, parallel);
   const int64_t panels = (s.n + panel - 1) / panel;
-  T* packed = static_cast<T*>(scratch);
+  const T* packed = s.packed_b ? b : static_cast<const T*>(scratch);
   const auto width_of = [&](int64_t j) {
     return (std::min(panel, s.n - j * panel) + lanes - 1) / lanes * lanes;
   };
   // Reading b in place costs nothing extra when few rows reuse it; a ragged last panel is always
   // packed.
-  const bool in_place = !s.transpose_b && s.m <= 24;
+  const bool in_place = !s.transpose_b && s.m <= 24 && !s.packed_b;
+  const bool by_blocks = packs_by_blocks<T>(s);
   const auto packs = [&](int64_t j) { return !in_place || s.n - j * panel < width_of(j); };
   auto pack = [&](int64_t j) {
-    if (!packs(j)) return;
-    const int64_t end = std::min(s.n, (j + 1) * panel);
-    T* strip = packed + j * panel * s.k;
-    for (int64_t first = j * panel; first < end; first += lanes, strip += lanes * s.k)
-      pack_strip(s, b, first, std::min(lanes, end - first), lanes, strip);
+    if (packs(j) && !s.packed_b && !by_blocks)
+      pack_panel(s, b, j, panel, lanes, static_cast<T*>(scratch));
   };
+  // Rows of a transposed a lie together; where they are also on few pages they are read there.
+  const bool near_rows = s.lda * static_cast<int64_t>(sizeof(T)) <= 1024;
   const Split split = split_of<T>(s, panel);
   const int64_t groups = (panels + split.panels - 1) / split.panels;
   const int64_t chunks = (s.m + split.rows - 1) / split.rows * groups;
@@ -268,10 +312,13 @@ void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, v
     const int64_t j_begin = chunk % groups * split.panels,
                   j_end = std::min(panels, j_begin + split.panels);
     HWY_ALIGN T a_block[kBlockK * kBlockM];  // a transposed block copied together: [k][rows]
+    HWY_ALIGN T b_block[kBlockK * kMostPanel<T>];
     for (int64_t p0 = 0; p0 == 0 || p0 < s.k; p0 += kBlockK) {
       Tile<T> t;
       t.k = std::min(kBlockK, s.k - p0);
-      if (s.transpose_a) {
+      if (s.transpose_a && near_rows) {
+        t.a = a + p0 * s.lda + i0, t.a_row = 1, t.a_step = s.lda;
+      } else if (s.transpose_a) {
         for (int64_t p = 0; p < t.k; ++p)
           std::memcpy(a_block + p * rows, a + (p0 + p) * s.lda + i0,
                       static_cast<size_t>(rows) * sizeof(T));
@@ -288,6 +335,10 @@ void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, v
         t.b_step = packed_panel ? lanes : s.ldb;
         t.b_vector = packed_panel ? lanes * s.k : lanes;
         t.b = packed_panel ? packed + j * panel * s.k + p0 * lanes : b + p0 * s.ldb + j * panel;
+        if (by_blocks) {
+          pack_block(d, b + p0 * s.ldb + j * panel, s.ldb, t.k, t.columns, b_block);
+          t.b = b_block, t.b_vector = lanes * t.k;
+        }
         t.c = c + i0 * s.ldc + j * panel;
         t.bias = bias ? bias + (s.bias_per_row ? i0 : j * panel) : nullptr;
         run_panel(d, t, rows);
@@ -299,10 +350,10 @@ void run_gemm(const GemmShape& s, const T* a, const T* b, const T* bias, T* c, v
     for (int64_t i = 0; i < chunks; ++i) chunk_body(i);
     return;
   }
-  if (!in_place)
-    parallel_chunks(panels, pack);
-  else
+  if (in_place || s.packed_b || by_blocks)
     pack(panels - 1);
+  else
+    parallel_chunks(panels, pack);
   parallel_chunks(chunks, chunk_body);
 }
 
@@ -315,6 +366,10 @@ void gemm_f64(const GemmShape& s, const double* a, const double* b, const double
   run_gemm(s, a, b, bias, c, scratch, parallel);
 }
 
+void pack_f32(const GemmShape& s, const float* b, float* packed) { pack_all(s, b, packed); }
+void pack_f64(const GemmShape& s, const double* b, double* packed) { pack_all(s, b, packed); }
+bool takes_packed(const GemmShape& s) { return !wants_dots(s); }
+
 }  // namespace trivium::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -323,12 +378,23 @@ namespace trivium::cpu {
 
 HWY_EXPORT(gemm_f32);
 HWY_EXPORT(gemm_f64);
+HWY_EXPORT(pack_f32);
+HWY_EXPORT(pack_f64);
+HWY_EXPORT(takes_packed);
 
 size_t gemm_scratch_bytes(const GemmShape& shape, size_t element_size) {
   constexpr int64_t kMostLanes =
       16;  // columns are padded to whole vectors of at most this many elements
   const int64_t columns = (shape.n + kMostLanes - 1) / kMostLanes * kMostLanes;
   return static_cast<size_t>(columns * std::max<int64_t>(1, shape.k)) * element_size;
+}
+
+bool gemm_takes_packed(const GemmShape& shape) { return HWY_DYNAMIC_DISPATCH(takes_packed)(shape); }
+void gemm_pack(const GemmShape& shape, const float* b, float* packed) {
+  HWY_DYNAMIC_DISPATCH(pack_f32)(shape, b, packed);
+}
+void gemm_pack(const GemmShape& shape, const double* b, double* packed) {
+  HWY_DYNAMIC_DISPATCH(pack_f64)(shape, b, packed);
 }
 
 void gemm(const GemmShape& shape, const float* a, const float* b, const float* bias, float* c,

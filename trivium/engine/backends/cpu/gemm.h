@@ -17,10 +17,16 @@ struct GemmShape {
   bool accumulate = false;    // adds to what c holds
   bool bias_per_row = false;  // bias [m] instead of [n]
   bool relu = false;
+  bool packed_b = false;  // b is what gemm_pack has made of it
 };
 
 /// Bytes of scratch `gemm` needs for elements of `element_size` bytes.
 size_t gemm_scratch_bytes(const GemmShape& shape, size_t element_size);
+/// Whether a packed b changes only the time: some shapes read b as it lies, in another order.
+bool gemm_takes_packed(const GemmShape& shape);
+/// b as `gemm` reads it fastest, gemm_scratch_bytes long: for products that repeat with one b.
+void gemm_pack(const GemmShape& shape, const float* b, float* packed);
+void gemm_pack(const GemmShape& shape, const double* b, double* packed);
 /// `parallel` false: runs on the calling thread only (for callers that split the work themselves).
 void gemm(const GemmShape& shape, const float* a, const float* b, const float* bias, float* c,
           void* scratch, bool parallel = true);

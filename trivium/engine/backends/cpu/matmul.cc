@@ -33,9 +33,9 @@ double flops_of(const KernelRequest& r) {
 }
 
 /// Fraction of the peak the plain product reaches: less where b is turned while it is packed.
-double plain_efficiency(const Sizes& s) {
+double plain_efficiency(const Sizes& s, bool packed) {
   if (s.m < 24 || s.n < 16) return 0.4;
-  return s.transpose_b && s.m < 256 ? 0.7 : 0.85;
+  return s.transpose_b && s.m < 256 && !packed ? 0.7 : 0.85;
 }
 
 template <typename T>
@@ -73,30 +73,63 @@ std::vector<int64_t> matrix_offsets(const Shape& x, const Shape& out) {
   return offsets;
 }
 
+/// What both building and packing need: the product, and whether one b serves all of it.
+GemmShape shape_of(const KernelRequest& r, bool* one_b) {
+  const Sizes s = sizes_of(r);
+  GemmShape g;
+  g.m = s.m, g.n = s.n, g.k = s.k;
+  g.transpose_a = s.transpose_a, g.transpose_b = s.transpose_b;
+  g.lda = r.in[0].shape[-1], g.ldb = r.in[1].shape[-1], g.ldc = s.n;
+  g.relu = wants_relu(*r.attrs);
+  g.packed_b = r.packed >> 1 & 1;
+  const Shape& out = r.out[0].shape;
+  *one_b = r.in[1].shape.count() == s.k * s.n && !s.transpose_a && s.n > 0 &&
+           r.in[0].shape.count() == out.count() / s.n * s.k;
+  if (*one_b) g.m = out.count() / s.n;  // all leading axes belong to a: one tall product
+  return g;
+}
+
 template <typename T>
 Kernel build_plain(const KernelRequest& r) {
   const Sizes s = sizes_of(r);
   PlainMatmul<T> state;
   GemmShape& g = state.shape;
-  g.m = s.m, g.n = s.n, g.k = s.k;
-  g.transpose_a = s.transpose_a, g.transpose_b = s.transpose_b;
-  g.lda = r.in[0].shape[-1], g.ldb = r.in[1].shape[-1], g.ldc = s.n;
-  g.relu = wants_relu(*r.attrs);
+  bool one_b;
+  g = shape_of(r, &one_b);
   state.has_bias = r.in.size() > 2;
   const Shape& out = r.out[0].shape;
-  const bool one_b = r.in[1].shape.count() == s.k * s.n;
-  if (one_b && !s.transpose_a &&
-      r.in[0].shape.count() == out.count() / std::max<int64_t>(1, s.n) * s.k && s.n > 0) {
-    g.m = out.count() / s.n;  // all leading axes belong to a: one tall product
+  if (one_b) {
     state.batches = {{0, 0}};
   } else {
     const auto a = matrix_offsets(r.in[0].shape, out), b = matrix_offsets(r.in[1].shape, out);
     for (size_t i = 0; i < a.size(); ++i) state.batches.emplace_back(a[i], b[i]);
   }
   state.out_step = s.m * s.n;
-  state.group_scratch = (gemm_scratch_bytes(g, sizeof(T)) + 63) / 64 * 64;
+  state.group_scratch = g.packed_b ? 0 : (gemm_scratch_bytes(g, sizeof(T)) + 63) / 64 * 64;
   const size_t groups = std::min<size_t>(state.batches.size(), kBatchGroups);
   return kernel_of("matmul:plain", std::move(state), state.group_scratch * groups);
+}
+
+template <typename T>
+struct PackedRight {
+  GemmShape shape;
+  void run(const KernelArgs& args) const { gemm_pack(shape, input<T>(args, 0), output<T>(args)); }
+};
+
+/// A small right operand that repeats is packed once: for few rows packing costs as much as the
+/// product. Large ones are not kept twice.
+std::optional<run::Packing> pack_plain(const KernelRequest& r, int operand) {
+  constexpr size_t kMostBytes = 4 << 20;
+  constexpr int64_t kMostRows = 512;
+  bool one_b;
+  const GemmShape g = shape_of(r, &one_b);
+  if (operand != 1 || !one_b || g.m > kMostRows || !gemm_takes_packed(g)) return std::nullopt;
+  return visit_floating(r.in[0].dtype, [&](auto* t) -> std::optional<run::Packing> {
+    using T = Pointee<decltype(t)>;
+    const size_t bytes = gemm_scratch_bytes(g, sizeof(T));
+    if (bytes > kMostBytes) return std::nullopt;
+    return run::Packing{kernel_of("pack:matmul", PackedRight<T>{g}), bytes};
+  });
 }
 
 // ---- batch-blocked fully connected layers
@@ -192,13 +225,16 @@ void register_matmul(KernelTable& table) {
          else
            reason = floating_only(r);
          if (!reason.empty()) return std::nullopt;
-         return plain_placement(r, predict_us(r, flops_of(r), plain_efficiency(sizes_of(r))));
+         const bool packed = (r.steady >> 1 & 1) && pack_plain(r, 1);
+         return plain_placement(r,
+                                predict_us(r, flops_of(r), plain_efficiency(sizes_of(r), packed)));
        },
        [](const KernelRequest& r) {
          return visit_floating(r.in[0].dtype,
                                [&](auto* t) { return build_plain<Pointee<decltype(t)>>(r); });
        },
-       {}});
+       {},
+       pack_plain});
 }
 
 }  // namespace trivium::cpu

@@ -211,7 +211,8 @@ std::vector<int64_t> walk_strides(const run::TensorDesc& in, const run::TensorDe
   using run::Format;
   std::vector<int64_t> strides(out.physical().rank(), 0);
   const int rank = in.shape.rank(), missing = out.shape.rank() - rank;
-  const auto dense = strides_of(in.physical());
+  auto dense = strides_of(in.physical());
+  std::copy(in.strides.begin(), in.strides.end(), dense.begin());
   if (out.format.kind == Format::channels) return walk_channels(in, out);
   const bool blocked = in.format.kind == Format::nblock;
   for (int axis = 0; axis < rank; ++axis)

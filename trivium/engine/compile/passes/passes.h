@@ -13,6 +13,9 @@ void widen_sums(Unit& unit);
 void simplify(Unit& unit);
 /// Equal nodes become one (not random ones).
 void eliminate_common_subexpressions(Unit& unit);
+/// Sums of what zeros were put around become concatenations, parts of products products of parts;
+/// axes are exchanged before something is padded and after something is cut.
+void join_pieces(Unit& unit);
 /// Composites no kernel of the backend wants are written out in smaller ops.
 void decompose_composites(Unit& unit);
 /// Steady factors and offsets of channels (batch normalisation by running statistics) go into the
