@@ -178,6 +178,13 @@ TEST(Weights, ErrorsNameFileLayerAndParameter) {
   expect_contains(cut, dir / "cut: byte");
 }
 
+TEST(Weights, AnEmptyFileIsNoFile) {
+  const std::string said = "the file is empty";
+  expect_contains(message_of<UserError>([] { parse_net({}, "a.caffemodel"); }), said);
+  expect_contains(message_of<UserError>([] { parse_solver_state({}, "a.solverstate"); }), said);
+  expect_contains(message_of<UserError>([] { parse_blob_file({}, "mean.binaryproto"); }), said);
+}
+
 TEST(Weights, DeepNestingAndMissingFieldsAreErrors) {
   std::string nested;  // unknown groups inside each other
   for (int i = 0; i < 5000; ++i) nested += '\x0b';

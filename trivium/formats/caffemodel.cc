@@ -23,6 +23,16 @@ LayerWeights layer_weights(const std::string& name, const Blobs& blobs, const st
   return layer;
 }
 
+/// No bytes are a message with every field at its default: of a file, that is a copy that never
+/// finished.
+void parse_file(Bytes bytes, const std::string& name, const char* what,
+                google::protobuf::MessageLite* message) {
+  if (bytes.empty())
+    user_error("{}: {} expected, the file is empty; use an earlier snapshot or copy it again", name,
+               what);
+  parse_message(bytes, name, what, message);
+}
+
 }  // namespace
 
 proto::NetParameter read_net(const std::string& path) {
@@ -32,7 +42,7 @@ proto::NetParameter read_net(const std::string& path) {
 
 proto::NetParameter parse_net(Bytes bytes, const std::string& name) {
   proto::NetParameter net;
-  parse_message(bytes, name, "a binary NetParameter (.caffemodel)", &net);
+  parse_file(bytes, name, "a binary NetParameter (.caffemodel)", &net);
   return net;
 }
 
@@ -71,7 +81,7 @@ WeightsFile load_weights(const std::string& path) {
 
 SolverStateFile parse_solver_state(Bytes bytes, const std::string& name) {
   proto::SolverState message;
-  parse_message(bytes, name, "a SolverState (.solverstate)", &message);
+  parse_file(bytes, name, "a SolverState (.solverstate)", &message);
   SolverStateFile state;
   state.iter = message.iter();
   state.learned_net = message.learned_net();
@@ -88,7 +98,7 @@ SolverStateFile parse_solver_state(Bytes bytes, const std::string& name) {
 
 Array parse_blob_file(Bytes bytes, const std::string& name) {
   proto::BlobProto blob;
-  parse_message(bytes, name, "a BlobProto (.binaryproto)", &blob);
+  parse_file(bytes, name, "a BlobProto (.binaryproto)", &blob);
   return blob_to_array(blob, name);
 }
 

@@ -309,21 +309,26 @@ void reduce_f32(const ReducePlan& p, const void* x, void* y, void* s) {
 void reduce_f64(const ReducePlan& p, const void* x, void* y, void* s) {
   reduce_any<double>(p, x, y, s);
 }
-void reduce_i8(const ReducePlan& p, const void* x, void* y, void* s) {
-  reduce_any<int8_t>(p, x, y, s);
+
+#if HWY_ONCE
+/// Integers, at the portable level: sums of labels and counts are never long.
+void reduce_integers(const ReducePlan& p, const void* x, void* y, void* s) {
+  switch (p.dtype) {
+    case DType::i8:
+      return reduce_any<int8_t>(p, x, y, s);
+    case DType::u8:
+      return reduce_any<uint8_t>(p, x, y, s);
+    case DType::i16:
+      return reduce_any<int16_t>(p, x, y, s);
+    case DType::i32:
+      return reduce_any<int32_t>(p, x, y, s);
+    case DType::i64:
+      return reduce_any<int64_t>(p, x, y, s);
+    default:
+      internal_error("reduction of {}", name_of(p.dtype));
+  }
 }
-void reduce_u8(const ReducePlan& p, const void* x, void* y, void* s) {
-  reduce_any<uint8_t>(p, x, y, s);
-}
-void reduce_i16(const ReducePlan& p, const void* x, void* y, void* s) {
-  reduce_any<int16_t>(p, x, y, s);
-}
-void reduce_i32(const ReducePlan& p, const void* x, void* y, void* s) {
-  reduce_any<int32_t>(p, x, y, s);
-}
-void reduce_i64(const ReducePlan& p, const void* x, void* y, void* s) {
-  reduce_any<int64_t>(p, x, y, s);
-}
+#endif
 
 }  // namespace trivium::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -333,11 +338,6 @@ namespace trivium::cpu {
 
 HWY_EXPORT(reduce_f32);
 HWY_EXPORT(reduce_f64);
-HWY_EXPORT(reduce_i8);
-HWY_EXPORT(reduce_u8);
-HWY_EXPORT(reduce_i16);
-HWY_EXPORT(reduce_i32);
-HWY_EXPORT(reduce_i64);
 
 void ReducePlan::finish() {
   keep_count = fold_count = 1;
@@ -364,18 +364,8 @@ void run_reduce(const ReducePlan& p, const void* x, void* y, void* scratch) {
       return HWY_DYNAMIC_DISPATCH(reduce_f32)(p, x, y, scratch);
     case DType::f64:
       return HWY_DYNAMIC_DISPATCH(reduce_f64)(p, x, y, scratch);
-    case DType::i8:
-      return HWY_DYNAMIC_DISPATCH(reduce_i8)(p, x, y, scratch);
-    case DType::u8:
-      return HWY_DYNAMIC_DISPATCH(reduce_u8)(p, x, y, scratch);
-    case DType::i16:
-      return HWY_DYNAMIC_DISPATCH(reduce_i16)(p, x, y, scratch);
-    case DType::i32:
-      return HWY_DYNAMIC_DISPATCH(reduce_i32)(p, x, y, scratch);
-    case DType::i64:
-      return HWY_DYNAMIC_DISPATCH(reduce_i64)(p, x, y, scratch);
     default:
-      internal_error("reduction of {}", name_of(p.dtype));
+      return HWY_STATIC_DISPATCH(reduce_integers)(p, x, y, scratch);
   }
 }
 

@@ -20,11 +20,20 @@ void copy_bytes(const void* from, void* to, size_t bytes) {
   });
 }
 
+/// Indices of either width, so that the loops below exist once an element type.
+struct Indices {
+  const void* data;
+  bool wide;
+  Indices(const KernelArgs& a, DType dtype) : data(a.in[1]), wide(dtype == DType::i64) {}
+  int64_t operator[](int64_t i) const {
+    return wide ? static_cast<const int64_t*>(data)[i] : static_cast<const int32_t*>(data)[i];
+  }
+};
+
 /// UserError naming the first index outside [0, size).
-template <typename I>
-void check_indices(const char* op, const I* index, int64_t count, int64_t size, int axis) {
+void check_indices(const char* op, Indices index, int64_t count, int64_t size, int axis) {
   for (int64_t i = 0; i < count; ++i)
-    if (index[i] < 0 || static_cast<int64_t>(index[i]) >= size)
+    if (index[i] < 0 || index[i] >= size)
       user_error("{}: index {} at position {} of {}, 0 to {} expected along axis {} of size {}", op,
                  index[i], i, count, size - 1, axis, size);
 }
@@ -108,17 +117,16 @@ struct ElementRows {
   }
 };
 
-template <typename T, typename I>
+template <typename T>
 struct GatherElements {
   ElementRows rows;
+  DType index_dtype;
   void run(const KernelArgs& a) const {
     const T* x = input<T>(a, 0);
-    const I* index = input<I>(a, 1);
+    const Indices index(a, index_dtype);
     T* y = output<T>(a);
     check_indices("gather_elements", index, rows.rows * rows.along, rows.size, rows.axis);
-    rows.for_each([&](int64_t row, int64_t at) {
-      y[at] = x[row + static_cast<int64_t>(index[at]) * rows.x_step];
-    });
+    rows.for_each([&](int64_t row, int64_t at) { y[at] = x[row + index[at] * rows.x_step]; });
   }
 };
 
@@ -136,32 +144,34 @@ T combined(T there, T update) {
   return static_cast<T>(kHow == Combine::add ? there + update : there * update);
 }
 
-template <Combine kHow, typename T, typename I>
+template <Combine kHow, typename T>
 struct ScatterElements {
   ElementRows rows;
+  DType index_dtype;
   size_t bytes;
   void run(const KernelArgs& a) const {
-    const I* index = input<I>(a, 1);
+    const Indices index(a, index_dtype);
     const T* updates = input<T>(a, 2);
     T* y = output<T>(a);
     check_indices("scatter_elements", index, rows.rows * rows.along, rows.size, rows.axis);
     copy_bytes(a.in[0], y, bytes);
     rows.for_each([&](int64_t row, int64_t at) {
-      T& to = y[row + static_cast<int64_t>(index[at]) * rows.x_step];
+      T& to = y[row + index[at] * rows.x_step];
       to = combined<kHow>(to, updates[at]);
     });
   }
 };
 
-template <Combine kHow, typename T, typename I>
+template <Combine kHow, typename T>
 struct IndexUpdate {
   ops::AxisView view;
+  DType index_dtype;
   int axis;
   int64_t count;
   size_t bytes;
   static constexpr int64_t kTile = 1024;
   void run(const KernelArgs& a) const {
-    const I* index = input<I>(a, 1);
+    const Indices index(a, index_dtype);
     const T* updates = input<T>(a, 2);
     T* y = output<T>(a);
     check_indices("index_update", index, count, view.size, axis);
@@ -174,7 +184,7 @@ struct IndexUpdate {
                      const int64_t o = t / tiles, first = t % tiles * kTile;
                      const int64_t n = std::min(kTile, view.inner - first);
                      for (int64_t k = 0; k < count; ++k) {
-                       const int64_t row = o * view.size + static_cast<int64_t>(index[k]);
+                       const int64_t row = o * view.size + index[k];
                        T* to = y + row * view.inner + first;
                        const T* from = updates + (o * count + k) * view.inner + first;
                        for (int64_t i = 0; i < n; ++i) to[i] = combined<kHow>(to[i], from[i]);
@@ -184,28 +194,26 @@ struct IndexUpdate {
   }
 };
 
-/// Calls make(type of elements, type of indices): "none" moves elements of any dtype as bytes.
+/// Calls make(type of elements); "moves": elements of any dtype, as bytes.
 template <typename Make>
 Kernel for_types(const KernelRequest& r, bool moves, const Make& make) {
-  return visit_index(r.in[1].dtype, [&](auto* i) {
-    if (moves) return visit_size(size_of(r.in[0].dtype), [&](auto* t) { return make(t, i); });
-    return visit_numeric(r.in[0].dtype, [&](auto* t) { return make(t, i); });
-  });
+  if (moves) return visit_size(size_of(r.in[0].dtype), make);
+  return visit_numeric(r.in[0].dtype, make);
 }
 
 Kernel build_gather_elements(const KernelRequest& r) {
   const ElementRows rows(r.in[0].shape, r.in[1].shape, axis_of(r));
-  return for_types(r, true, [&](auto* t, auto* i) {
-    return kernel_of(r.op, GatherElements<Pointee<decltype(t)>, Pointee<decltype(i)>>{rows});
+  return for_types(r, true, [&](auto* t) {
+    return kernel_of(r.op, GatherElements<Pointee<decltype(t)>>{rows, r.in[1].dtype});
   });
 }
 
 template <Combine kHow>
 Kernel build_scatter_as(const KernelRequest& r) {
   const ElementRows rows(r.in[0].shape, r.in[1].shape, axis_of(r));
-  return for_types(r, kHow == Combine::none, [&](auto* t, auto* i) {
-    return kernel_of(r.op, ScatterElements<kHow, Pointee<decltype(t)>, Pointee<decltype(i)>>{
-                               rows, r.out[0].bytes()});
+  return for_types(r, kHow == Combine::none, [&](auto* t) {
+    return kernel_of(
+        r.op, ScatterElements<kHow, Pointee<decltype(t)>>{rows, r.in[1].dtype, r.out[0].bytes()});
   });
 }
 
@@ -230,9 +238,9 @@ template <Combine kHow>
 Kernel build_update_as(const KernelRequest& r) {
   const int axis = axis_of(r);
   const auto view = ops::view_axis(r.in[0].shape, axis);
-  return for_types(r, kHow == Combine::none, [&](auto* t, auto* i) {
-    return kernel_of(r.op, IndexUpdate<kHow, Pointee<decltype(t)>, Pointee<decltype(i)>>{
-                               view, axis, r.in[1].shape.count(), r.out[0].bytes()});
+  return for_types(r, kHow == Combine::none, [&](auto* t) {
+    return kernel_of(r.op, IndexUpdate<kHow, Pointee<decltype(t)>>{
+                               view, r.in[1].dtype, axis, r.in[1].shape.count(), r.out[0].bytes()});
   });
 }
 
