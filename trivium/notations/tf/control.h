@@ -42,7 +42,8 @@ Tensors while_loop(const std::function<Tensor(const Tensors&)>& condition,
                    const LoopOptions& options = {});
 
 /// Tensors by position, all of one dtype and shape; the number of positions is known when a run
-/// begins. Every change gives a new array: write the result on, also out of a loop.
+/// begins. Every change gives a new array: write the result on, also out of a loop. A position
+/// never written reads as zeros once the elements' shape is known.
 class TensorArray {
  public:
   TensorArray(DataType dtype, const Input& size, const PartialShape& element_shape = {},
