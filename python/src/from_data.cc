@@ -174,6 +174,28 @@ std::shared_ptr<void> keep(PyObject* o) {
   });
 }
 
+/// The memory of an array whose elements lie `steps` bytes apart, shared: a view of all that lies
+/// between its first and its last element.
+Tensor strided_memory(char* raw, const Shape& shape, const Dims& steps, DType dtype,
+                      std::shared_ptr<void> owner) {
+  const int64_t item = static_cast<int64_t>(size_of(dtype));
+  Dims strides;
+  int64_t last = 0;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (steps[i] % item != 0)
+      nn::raise<nn::ValueError>(
+          "an array with elements {} bytes apart, which is no multiple of their {} bytes: copy it "
+          "first",
+          steps[i], item);
+    strides.push_back(steps[i] / item);
+    last += (shape[i] - 1) * strides[i];
+  }
+  const size_t bytes = static_cast<size_t>((last + 1) * item);
+  Tensor all(Array(Shape{last + 1}, dtype, Buffer::wrap(raw, bytes, std::move(owner))));
+  all.mark_foreign();
+  return all.as_strided(Dims(shape), strides);
+}
+
 }  // namespace
 
 Tensor tensor_of_array(PyObject* array, bool copy) {
@@ -193,29 +215,15 @@ Tensor tensor_of_array(PyObject* array, bool copy) {
   const DType dtype = wide ? DType::i64 : dtype_of_typestr(kind);
   const int64_t item = wide ? kind[2] - '0' : static_cast<int64_t>(size_of(dtype));
 
-  Dims permutation;  // of a column-major array
   if (strides && strides != Py_None) {
     const Dims steps = dims_of(strides);
     for (int64_t s : steps)
       if (s < 0) nn::raise<nn::ValueError>("an array with a negative stride: copy it first");
-    Shape reversed;
-    bool columns = shape.rank() > 1;
-    int64_t expected = item;
-    for (int i = 0; i < shape.rank(); ++i) {
-      columns = columns && (steps[i] == expected || shape[i] == 1);
-      expected *= shape[i];
-    }
-    if (columns && !copy && !wide) {
-      for (int i = shape.rank(); i-- > 0;) {
-        reversed.push_back(shape[i]);
-        permutation.push_back(i);
-      }
-      shape = reversed;
-    } else {  // rows of something larger: a copy in order
-      owner = nb::steal(PyObject_CallMethod(array, "copy", "s", "C"));
-      check(owner.is_valid());
-      return tensor_of_array(owner.ptr(), copy);
-    }
+    if (!copy && !wide && shape.count() > 0)
+      return strided_memory(static_cast<char*>(raw), shape, steps, dtype, keep(array));
+    owner = nb::steal(PyObject_CallMethod(array, "copy", "s", "C"));
+    check(owner.is_valid());
+    return tensor_of_array(owner.ptr(), copy);
   }
   if (wide) return Tensor(wide_unsigned(kind, static_cast<const char*>(raw), shape));
   const size_t bytes = static_cast<size_t>(shape.count() * item);
@@ -226,7 +234,7 @@ Tensor tensor_of_array(PyObject* array, bool copy) {
   }
   Tensor t(Array(shape, dtype, Buffer::wrap(raw, bytes, keep(owner.ptr()))));
   t.mark_foreign();
-  return permutation.empty() ? t : t.permute(permutation);
+  return t;
 }
 
 Tensor tensor_of_data(PyObject* data, std::optional<DType> dtype) {

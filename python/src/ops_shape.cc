@@ -85,6 +85,9 @@ void define_shapes(Registry& r) {
   r.both("unbind", "input, dim=", [](Args& a) { return a.tensor(0).unbind(a.integer(1, 0)); });
   r.method("unfold", "input, dimension, size, step",
            [](Args& a) { return a.tensor(0).unfold(a.integer(1), a.integer(2), a.integer(3)); });
+  r.both("as_strided", "input, size, stride, storage_offset=", [](Args& a) {
+    return a.tensor(0).as_strided(a.dims(1), a.dims(2), a.opt_integer(3));
+  });
   r.both("diagonal", "input, offset=, dim1=, dim2=", [](Args& a) {
     return a.tensor(0).diagonal(a.integer(1, 0), a.integer(2, 0), a.integer(3, 1));
   });

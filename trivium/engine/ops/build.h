@@ -177,6 +177,8 @@ Value pad(Value x, Ints before, Ints after, double value = 0.0);
 Value flip(Value x, Ints axes);
 /// out[.., i.., ..] = x[.., index[i..], ..] along axis; index i32 or i64, checked at run time.
 Value gather(Value x, Value index, int axis = 0);
+/// Places in x's row-major memory, i64, of the elements of an as_strided op with these attributes.
+Array strided_places(const Attrs& attrs);
 /// Adds rows of `updates` into zeros of `shape` along axis at index (gradient of gather).
 Value scatter_add(Value updates, Value index, const Shape& shape, int axis = 0);
 /// x with the elements that slice(x, starts, stops, steps) would give replaced by updates.

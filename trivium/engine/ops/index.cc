@@ -1,10 +1,26 @@
 // Reading and writing by index. Indices are values, so they are checked when they are used.
 #include <cmath>
 
+#include "trivium/engine/ops/build.h"
 #include "trivium/engine/ops/families.h"
+#include "trivium/engine/ops/geometry.h"
 #include "trivium/engine/ops/rules.h"
 
 namespace trivium::ops {
+
+Array strided_places(const Attrs& attrs) {
+  const Ints &shape = attrs.integers("shape"), &strides = attrs.integers("strides");
+  const Shape sizes(shape);
+  Array places(Shape{sizes.count()}, DType::i64);
+  int64_t* out = places.data<int64_t>();
+  for_each_position(sizes.dims(), [&](std::span<const int64_t> at) {
+    int64_t place = attrs.integer("offset");
+    for (size_t k = 0; k < at.size(); ++k) place += at[k] * strides[k];
+    *out++ = place;
+  });
+  return places;
+}
+
 namespace {
 
 void require_index(const InferCtx& c, int input) {
@@ -41,6 +57,62 @@ void for_each_row(const AxisView& x, const RefTensor& index, const char* op, Bod
                    x.size - 1);
       body((o * x.size + static_cast<int64_t>(at)) * x.inner, (o * count + k) * x.inner);
     }
+}
+
+void infer_as_strided(InferCtx& c) {
+  const Ints &shape = c.attrs().integers("shape"), &strides = c.attrs().integers("strides");
+  const int64_t offset = c.attrs().integer("offset"), count = c.shape(0).count();
+  c.require(shape.size() == strides.size(),
+            fmt::format("{} sizes and {} strides", shape.size(), strides.size()),
+            "one stride a size");
+  int64_t last = offset, elements = 1;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    c.require(shape[i] >= 0 && strides[i] >= 0,
+              fmt::format("size {} with stride {} along axis {}", shape[i], strides[i], i),
+              "nothing negative");
+    last += (shape[i] - 1) * strides[i];
+    elements *= shape[i];
+  }
+  c.require(offset >= 0 && (elements == 0 || last < count),
+            fmt::format("elements {} to {} of memory of {}", offset, last, count),
+            "elements that are there");
+  c.output(Shape(shape), c.dtype(0));
+}
+
+void define_as_strided(OpRegistry& ops) {
+  ops.define("as_strided")
+      .summary(
+          "The elements of x's row-major memory that sizes, strides and an offset name; one may "
+          "come "
+          "several times, and its gradients are added.")
+      .formula("y[i_0, i_1, …] = flat(x)[offset + sum over k of i_k * strides_k]")
+      .input("x", "any dtype")
+      .required_attr("shape", Ints{}, "sizes of the result")
+      .required_attr("strides", Ints{}, "distance of neighbours along each axis, >= 0")
+      .attr("offset", 0, "place of the first element")
+      .output("y", "dtype of x; the given shape")
+      .infer(infer_as_strided)
+      .gradient([](GradCtx& c) {
+        const Array places = strided_places(c.attrs());
+        const Shape& x = c.input(0).shape();
+        const Value rows = reshape(c.upstream(), places.shape());
+        c.to(0, reshape(scatter_add(rows, c.graph().constant(places), Shape{x.count()}), x));
+      })
+      .reference([](RefCtx& r) {
+        const Array places = strided_places(r.attrs);
+        for (int64_t i = 0; i < places.count(); ++i)
+          r.out[0]->data[static_cast<size_t>(i)] =
+              r.in[0]->data[static_cast<size_t>(places.data<int64_t>()[i])];
+      })
+      .decompose([](Graph& graph, std::span<const Value> in, const Attrs& a) {
+        const Value flat = reshape(in[0], Shape{in[0].shape().count()});
+        return std::vector<Value>{
+            reshape(gather(flat, graph.constant(strided_places(a))), Shape(a.integers("shape")))};
+      })
+      .samples(
+          {{{{2, 6}}, {{"shape", Ints{3, 4}}, {"strides", Ints{2, 1}}, {"offset", int64_t{3}}}},
+           {{{7}}, {{"shape", Ints{2, 2, 2}}, {"strides", Ints{0, 1, 3}}}},
+           {{{3, 3}}, {{"shape", Ints{3}}, {"strides", Ints{4}}}}});
 }
 
 void define_gather(OpRegistry& ops) {
@@ -160,6 +232,7 @@ void define_one_hot(OpRegistry& ops) {
 
 void define_index(OpRegistry& ops) {
   define_gather(ops);
+  define_as_strided(ops);
   define_scatter_add(ops);
   define_one_hot(ops);
 }

@@ -203,6 +203,21 @@ const Call* slice_call(Key starts, Key stops, Key steps) {
   });
 }
 
+const Call* as_strided_call(Key shape, Key strides, int64_t offset) {
+  static const OpDef& op = op_named("as_strided");
+  int64_t key[2 * Shape::kMaxRank + 1];
+  const size_t n = shape.size();
+  std::copy(shape.begin(), shape.end(), key);
+  std::copy(strides.begin(), strides.end(), key + n);
+  key[2 * n] = offset;
+  return call_by_key(op, {key, 2 * n + 1}, [](const OpDef&, Key k) {
+    const size_t rank = k.size() / 2;
+    return Attrs{{"shape", list(k.subspan(0, rank))},
+                 {"strides", list(k.subspan(rank, rank))},
+                 {"offset", k[2 * rank]}};
+  });
+}
+
 const Call* reduce_call(const char* name, Key axes, bool keep_dims) {
   const OpDef& op = op_named(name);
   int64_t key[Shape::kMaxRank + 1];

@@ -74,6 +74,8 @@ const Call* permute_call(std::span<const int64_t> perm);
 const Call* broadcast_call(std::span<const int64_t> shape);
 const Call* slice_call(std::span<const int64_t> starts, std::span<const int64_t> stops,
                        std::span<const int64_t> steps);
+const Call* as_strided_call(std::span<const int64_t> shape, std::span<const int64_t> strides,
+                            int64_t offset);
 /// Reductions (sum, mean, prod, reduce_max, …) over axes (none: all).
 const Call* reduce_call(const char* op, std::span<const int64_t> axes, bool keep_dims);
 

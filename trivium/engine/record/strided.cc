@@ -98,6 +98,13 @@ bool Layout::apply(const Call& view) {
     strides = s;
     return true;
   }
+  if (name == "as_strided") {
+    if (!is_row_major(Shape(shape), strides)) return false;
+    shape = view.attrs->integers("shape");
+    strides = view.attrs->integers("strides");
+    offset += view.attrs->integer("offset");
+    return true;
+  }
   return false;
 }
 

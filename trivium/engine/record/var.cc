@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "trivium/engine/ops/build.h"
 #include "trivium/engine/record/safety.h"
 #include "trivium/engine/record/strided.h"
 #include "trivium/engine/record/var_impl.h"
@@ -228,6 +229,14 @@ void Var::set_data(const Var& other) {
 
 namespace {
 
+/// No element of the as_strided view is another's memory too.
+bool names_once(const Call& view) {
+  const Array places = ops::strided_places(*view.attrs);
+  std::vector<int64_t> all(places.data<int64_t>(), places.data<int64_t>() + places.count());
+  std::sort(all.begin(), all.end());
+  return std::adjacent_find(all.begin(), all.end()) == all.end();
+}
+
 /// `before` (the storage's value along the chain up to a view) with the view's part replaced.
 Val write_through(const Call* view, const Val& before, const Val& part, bool history) {
   const std::string& name = view->op->name();
@@ -245,6 +254,14 @@ Val write_through(const Call* view, const Val& before, const Val& part, bool his
     static const OpDef& scatter = OpRegistry::instance().get("slice_scatter");
     const Val both[] = {before, part};
     record_call(call(scatter, *view->attrs), both, {&out, 1}, history);
+  } else if (name == "as_strided" && names_once(*view)) {
+    static const Call* const update = call("index_update", {{"axis", 0}, {"mode", "set"}});
+    const int64_t count = shape.count(), parts = part.meta()->count;
+    Val three[3] = {{}, {Slot::ready(ops::strided_places(*view->attrs)), {}}, {}}, flat;
+    record_call(reshape_call({&count, 1}), {&before, 1}, {&three[0], 1}, history);
+    record_call(reshape_call({&parts, 1}), {&part, 1}, {&three[2], 1}, history);
+    record_call(update, three, {&flat, 1}, history);
+    record_call(reshape_call(shape.dims()), {&flat, 1}, {&out, 1}, history);
   } else {
     user_error("a {} view names some elements more than once: write to a clone() of it", name);
   }
@@ -367,6 +384,18 @@ void Var::set_companion(void* object, void (*dropped)(void*)) {
   VarImpl& x = checked(impl_);
   x.companion = object;
   x.drop_companion = dropped;
+}
+
+Var storage_root(const Var& v) {
+  const VarImpl& x = checked(v.ref());
+  if (!x.is_view()) return v;
+  if (x.base) return Var(x.base);
+  Var root{make_counted<VarImpl>()};
+  root.impl()->storage = x.storage;
+  root.impl()->meta = x.storage->current->meta;
+  root.impl()->foreign = x.foreign;
+  root.impl()->uncounted = x.uncounted;
+  return root;
 }
 
 Var view(const Call* call, const Var& base) {

@@ -163,7 +163,10 @@ Var apply(const Call* call, std::initializer_list<Named> operands);
 std::vector<Var> apply_all(const Call* call, std::span<const Var> operands);
 /// A number as an operand (rank 0): its value is not part of the recorded structure.
 Var number(double value, DType dtype);
-/// A view: `call` is a reshape, permute, slice or broadcast_to of `base` and shares its storage.
+/// The tensor whose view v is: all of the storage, in row-major order. v itself when it is no view.
+Var storage_root(const Var& v);
+/// A view: `call` is a reshape, permute, slice, broadcast_to or as_strided of `base` and shares its
+/// storage.
 Var view(const Call* call, const Var& base);
 /// Runs what this thread has recorded, without waiting for a look.
 void submit();

@@ -156,6 +156,7 @@ std::string backward_name(const std::string& op) {
   static const std::pair<const char*, const char*> renamed[] = {
       {"reshape", "View"},
       {"matmul", "Mm"},
+      {"as_strided", "AsStrided"},
       {"broadcast_to", "Expand"},
       {"reduce_max", "Max"},
       {"reduce_min", "Min"},

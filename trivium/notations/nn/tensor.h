@@ -117,6 +117,10 @@ class Tensor : public record::Var {
   std::vector<Tensor> tensor_split(int64_t sections, int64_t dim = 0) const;
   std::vector<Tensor> unbind(int64_t dim = 0) const;
   Tensor unfold(int64_t dim, int64_t size, int64_t step) const;
+  /// The storage's elements under any sizes and strides; storage_offset defaults to this tensor's.
+  /// UserError for elements outside the storage, and for a view with holes that needs a gradient.
+  Tensor as_strided(const Dims& size, const Dims& stride,
+                    std::optional<int64_t> storage_offset = {}) const;
   Tensor diagonal(int64_t offset = 0, int64_t dim1 = 0, int64_t dim2 = 1) const;
   Tensor real() const { return *this; }
 

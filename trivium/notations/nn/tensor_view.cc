@@ -1,5 +1,5 @@
-// Views: the same elements under other sizes and orders. All are chains of reshape, permute, slice
-// and broadcast_to on the storage's value.
+// Views: the same elements under other sizes and orders. All are chains of reshape, permute, slice,
+// broadcast_to and as_strided on the storage's value.
 #include <algorithm>
 
 #include "trivium/notations/nn/tensor_detail.h"
@@ -346,6 +346,37 @@ Tensor Tensor::diagonal(int64_t offset, int64_t dim1, int64_t dim2) const {
   const Tensor lines = reshaped(moved, flat);
   if (length == 0) return cut(lines, rank - 2, 0, 0);
   return cut(lines, rank - 2, first, first + (length - 1) * (columns + 1) + 1, columns + 1);
+}
+
+Tensor Tensor::as_strided(const Dims& size, const Dims& stride,
+                          std::optional<int64_t> storage_offset) const {
+  if (size.size() != stride.size())
+    user_error("as_strided: {} sizes and {} strides received; as many expected", size.size(),
+               stride.size());
+  const Shape shape = size.shape();
+  int64_t own = 0, reach = 0;
+  std::vector<int64_t> strides;
+  if (!record::Var::strides(&strides, &own))
+    user_error("as_strided: no strides say how this tensor lies in its storage; use contiguous()");
+  const int64_t first = storage_offset.value_or(own);
+  for (int i = 0; i < stride.size(); ++i) {
+    if (stride[i] < 0) user_error("as_strided: negative stride {} received", stride[i]);
+    reach += (shape[i] - 1) * stride[i];
+  }
+  const record::Var root = record::storage_root(*this);
+  if (first < 0 || (shape.count() > 0 && first + reach >= root.count()))
+    user_error(
+        "as_strided: sizes {}, strides {} and offset {} reach beyond the {} elements of the "
+        "storage",
+        size.text(), stride.text(), first, root.count());
+  // Of the tensor itself where all of it lies there: its gradient is that of its elements.
+  if (is_contiguous() && first >= own && (shape.count() == 0 || first + reach < own + count()))
+    return record::view(record::as_strided_call(shape.dims(), stride.span(), first - own), *this);
+  if (record::grad_enabled() && requires_grad())
+    user_error(
+        "as_strided: a view that is not contiguous, or elements outside it, while a gradient "
+        "is recorded; take it of the whole tensor or of contiguous()");
+  return record::view(record::as_strided_call(shape.dims(), stride.span(), first), root);
 }
 
 namespace {
