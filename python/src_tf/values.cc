@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "trivium/engine/core/parallel.h"
+
 namespace trivium::tf {
 
 nb::object& converter() {
@@ -13,8 +15,72 @@ nb::object& op_error() {
   return *type;
 }
 
+namespace {
+
+/// The dtype of a buffer's elements by its format; undefined where that is not one plain number.
+std::optional<DType> dtype_of(const Py_buffer& view) {
+  const char* f = view.format;
+  if (!f || f[0] == 0 || f[1] != 0) return {};
+  switch (f[0]) {
+    case '?':
+      return DType::bool_;
+    case 'e':
+      return DType::f16;
+    case 'f':
+      return DType::f32;
+    case 'd':
+      return DType::f64;
+    case 'b':
+      return DType::i8;
+    case 'B':
+      return DType::u8;
+    case 'h':
+      return DType::i16;
+    case 'i':
+      return DType::i32;
+    case 'l':
+    case 'q':
+      if (view.itemsize == 8) return DType::i64;
+      return {};
+    default:
+      return {};
+  }
+}
+
+/// Large arrays are copied by all threads, which are then awake for the run.
+void copy_bytes(void* to, const void* from, size_t bytes) {
+  constexpr int64_t kPiece = 64 << 10;
+  parallel_for(static_cast<int64_t>(bytes), kPiece, [&](int64_t begin, int64_t end) {
+    std::memcpy(static_cast<char*>(to) + begin, static_cast<const char*>(from) + begin,
+                static_cast<size_t>(end - begin));
+  });
+}
+
+/// An array of plain numbers; undefined for others, which have names only.
+Array array_of_numpy(nb::handle array) {
+  Py_buffer view;
+  if (PyObject_GetBuffer(array.ptr(), &view, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) != 0) {
+    PyErr_Clear();
+    return {};
+  }
+  Array out;
+  if (const auto dtype = dtype_of(view)) {
+    Shape shape;
+    for (int i = 0; i < view.ndim && i < Shape::kMaxRank; ++i) shape.push_back(view.shape[i]);
+    if (view.ndim <= Shape::kMaxRank) {
+      out = Array(shape, *dtype);
+      copy_bytes(out.raw(), view.buf, out.bytes());
+    }
+  }
+  PyBuffer_Release(&view);
+  return out;
+}
+
+}  // namespace
+
 /// The memory of a C-contiguous NumPy array of a type the engine has, copied.
 Data data_of_numpy(nb::handle array) {
+  if (Array plain = array_of_numpy(array); plain.defined()) return Data(plain);
   const std::string kind = nb::cast<std::string>(array.attr("dtype").attr("name"));
   Py_buffer view;
   Shape shape;

@@ -46,6 +46,7 @@ class BaseSession:
         self._graph = graph or _core.get_default_graph()
         self._session = _tf.Session(self._graph)
         self._resources = {}  # queues and positions in data sets
+        self._fed = {}  # tensor: dtype and shape of the array it was fed with last
         self._size, self._grown = 0, 0  # of the graph at the last run; runs before which it grew
         host.register(self)
 
@@ -139,6 +140,10 @@ class BaseSession:
     def _feeds(self, feed_dict):
         feeds = []
         for key, value in feed_dict.items():
+            if type(value) is np.ndarray and type(key) is Tensor:
+                if self._fed.get(key) == (value.dtype, value.shape) and value.flags.c_contiguous:
+                    feeds.append((key, value))
+                    continue
             if isinstance(key, tuple):
                 feeds.extend(self._feeds(dict(zip(key, value))))
                 continue
@@ -163,6 +168,8 @@ class BaseSession:
             if not tensor.shape.is_compatible_with(array.shape):
                 raise ValueError("Cannot feed value of shape %r for Tensor '%s', which has shape '%s'"
                                  % (array.shape, tensor.name, tensor.shape))
+            if tensor is key and target is not object:
+                self._fed[key] = (array.dtype, array.shape)  # the next array like it needs no look
             feeds.append((tensor, array))
         return feeds
 
