@@ -1,6 +1,6 @@
 // A convolution followed by factors and offsets that stay the same from run to run — batch
 // normalisation by running statistics — is one convolution with other weights and another bias.
-// Those are computed when a Cell has changed (see find_prologue in lower.cc), not in every run.
+// Those are computed when a Cell has changed (see lower_keep.cc), not in every run.
 #include <set>
 
 #include "trivium/engine/compile/passes/passes.h"
