@@ -168,7 +168,7 @@ Array value_in(Session& session, const std::string& name) {
   Operation* op = session.graph()->find(name);
   if (!op) raise<ValueError>("the session's graph has no variable \"{}\"", name);
   auto parts = std::make_shared<VariableParts>();
-  parts->op = op->self();
+  parts->op = op;
   const Array value = session.value_of(Variable(parts));
   if (!value.defined())
     throw OpError(Code::failed_precondition, "Attempting to use uninitialized value " + name, name);
@@ -234,13 +234,9 @@ void bind_saved_models(nb::module_& m) {
                                text ? formats::TfForm::text : formats::TfForm::binary);
   });
   m.def("clear_collection",
-        [](Graph& graph, const std::string& key) { graph.collections().erase(key); });
+        [](Graph& graph, const std::string& key) { graph.clear_collection(key); });
   m.def("has_initial_value", [](const Variable& v) { return v.initial_value().defined(); });
-  m.def("collection_names", [](Graph& graph) {
-    std::vector<std::string> names;
-    for (const auto& item : graph.collections()) names.push_back(item.first);
-    return names;
-  });
+  m.def("collection_names", [](Graph& graph) { return graph.collection_names(); });
 }
 
 // ---- savers, events, traces
@@ -260,15 +256,18 @@ void bind_savers(nb::module_& m) {
   // A variable out of the operations it consists of; the initial value may be missing.
   m.def(
       "variable_of_parts",
-      [](std::shared_ptr<Operation> op, std::shared_ptr<Operation> initializer, const Tensor& read,
-         nb::object initial, bool trainable) {
+      [](const std::shared_ptr<Operation>& op, const std::shared_ptr<Operation>& initializer,
+         const Tensor& read, nb::object initial, bool trainable) {
         auto parts = std::make_shared<VariableParts>();
-        parts->op = std::move(op);
-        parts->initializer = std::move(initializer);
-        parts->read = read;
-        if (!initial.is_none()) parts->initial_value = nb::cast<Tensor>(initial);
+        parts->op = op.get();
+        parts->initializer = initializer.get();
+        parts->read = {read.op(), read.index()};
+        if (!initial.is_none()) {
+          const auto value = nb::cast<Tensor>(initial);
+          parts->initial_value = {value.op(), value.index()};
+        }
         parts->trainable = trainable;
-        return Variable(parts);
+        return Variable(op->graph().own(std::move(parts)));
       },
       nb::arg("op"), nb::arg("initializer"), nb::arg("read"), nb::arg("initial").none(),
       nb::arg("trainable"));

@@ -118,7 +118,7 @@ void bind_graph(nb::module_& m) {
       .def("collection",
            [](Graph& g, const std::string& key) {
              nb::list out;
-             for (const CollectionItem& item : g.collections()[key]) {
+             for (const CollectionItem& item : g.collection(key)) {
                if (auto* t = std::get_if<Tensor>(&item)) out.append(nb::cast(*t));
                if (auto* op = std::get_if<std::shared_ptr<Operation>>(&item))
                  out.append(nb::cast(*op));

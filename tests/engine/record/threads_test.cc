@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <mutex>
 #include <thread>
 
 #include "trivium/engine/backends/cpu/backend.h"
 #include "trivium/engine/ops/build.h"
+#include "trivium/engine/record/tape.h"
 #include "trivium/engine/record/var.h"
 
 namespace trivium::record {
@@ -95,6 +97,28 @@ TEST_F(RecordThreadsTest, PromisesAreLookedAtElsewhere) {
   looker.join();
   EXPECT_EQ(wrong, 0);
   EXPECT_EQ(x.array().at(1), 2000);
+}
+
+// A thread ends before anybody has looked at what it recorded, and its tape serves the next one.
+TEST_F(RecordThreadsTest, PromisesOutliveTheirThread) {
+  const Var one = leaf({1, 2});
+  for (int i = 0; i < 20; ++i) {
+    Var left;
+    std::thread([&] { left = op("add", {one, one}); }).join();
+    std::thread([&] { op("mul", {one, one}); }).join();
+    EXPECT_EQ(left.array().at(1), 4);
+  }
+}
+
+// What the main thread never looked at is not computed when the program ends.
+TEST_F(RecordThreadsTest, TheEndOfTheProgramComputesNothing) {
+  const auto program = [] {
+    static const Var kept = op("add", {leaf({1, 1}), leaf({2, 2})});
+    static const int64_t before = submit_counters().submitted;
+    std::atexit([] { std::_Exit(submit_counters().submitted == before ? 0 : 3); });
+    std::exit(1);
+  };
+  EXPECT_EXIT(program(), ::testing::ExitedWithCode(0), "");
 }
 
 // A new thread's ops come after those of the thread whose results they read, in backward too.

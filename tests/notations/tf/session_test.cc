@@ -42,6 +42,25 @@ TEST_F(SessionTest, TheTwoLayerNetFallsAsInTheLecture) {
   EXPECT_LT(last, first / 5);
 }
 
+TEST_F(SessionTest, AGraphLivesAsLongAsItsHandles) {
+  std::weak_ptr<Graph> graph;
+  Variable v;
+  {
+    const auto own = Graph::make();
+    graph = own;
+    const AsDefault inside(own);
+    v = Variable(1.0f);
+    own->add_to_collection("losses", v.value() + 1.0f);
+    own->add_to_collection("updates", v.assign(2.0f).operation());
+    EXPECT_EQ(variables_of("variables"), std::vector<Variable>{v});
+    EXPECT_EQ(own->collection("losses").size(), 1u);
+  }
+  ASSERT_FALSE(graph.expired());
+  EXPECT_EQ(v.value().op()->graph().collection("updates").size(), 1u);
+  v = Variable();
+  EXPECT_TRUE(graph.expired());
+}
+
 TEST_F(SessionTest, AnAssignmentThatIsNotFetchedDoesNotRun) {
   Variable v(1.0f);
   auto add = v.assign_add(2.0f);

@@ -2,12 +2,16 @@
 // up, and on the first meeting only records a Graph and prepares a plan.
 #include "trivium/engine/record/tape.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <list>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "trivium/engine/compile/compile.h"
 #include "trivium/engine/core/log.h"
@@ -72,17 +76,68 @@ const std::string& scope_name(int32_t id) {
   return *s.names[id];
 }
 
-Tape& Tape::mine() {
-  static thread_local Tape tape;
-  return tape;
+namespace {
+
+/// Tapes whose threads have ended, for the next ones. They are never freed: a promise names its
+/// tape, and another thread may just be reading that name.
+struct FreeTapes {
+  std::mutex lock;  // guards the rest
+  std::vector<Tape*> tapes;
+};
+FreeTapes& free_tapes() {
+  static FreeTapes& all = *new FreeTapes;
+  return all;
 }
 
-Tape::~Tape() {
-  try {
-    submit();
-  } catch (const std::exception&) {
-    // The promises have failed and say so to whoever looks at them.
+/// A thread's tape while it lives.
+struct TapeLease {
+  TapeLease() {
+    FreeTapes& f = free_tapes();
+    std::lock_guard<std::mutex> hold(f.lock);
+    if (f.tapes.empty()) {
+      tape = new Tape;
+    } else {
+      tape = f.tapes.back();
+      f.tapes.pop_back();
+    }
   }
+  ~TapeLease() {
+    tape->end_of_thread();
+    FreeTapes& f = free_tapes();
+    std::lock_guard<std::mutex> hold(f.lock);
+    f.tapes.push_back(tape);
+  }
+  Tape* tape;
+};
+
+bool on_main_thread() { return ::syscall(SYS_gettid) == ::getpid(); }
+
+}  // namespace
+
+Tape& Tape::mine() {
+  static thread_local TapeLease lease;
+  return *lease.tape;
+}
+
+void Tape::end_of_thread() {
+  {
+    std::lock_guard<OwnerLock> hold(lock_);
+    scope_ = 0;
+    const bool wanted = std::any_of(values_.begin(), values_.end(), [](const ValueRecord& v) {
+      return v.slot && v.slot->is_held();
+    });
+    // What the main thread leaves behind nobody will read: the program is over, and libraries that
+    // plans stand on have begun to take themselves down.
+    if (!wanted || on_main_thread()) return clear();
+  }
+  // Another thread may read these. This one's thread-local variables are going one by one.
+  std::thread([this] {
+    try {
+      submit();
+    } catch (const std::exception&) {
+      // The promises have failed and say so to whoever looks at them.
+    }
+  }).join();
 }
 
 size_t LeafTable::place(const Slot* slot) const {
@@ -258,6 +313,7 @@ void Tape::submit() {
     return;
   }
   running_ = true;
+  Job job;  // holds its results until the tape has forgotten them: their other holders may let go
   struct Done {
     Tape& tape;
     ~Done() {
@@ -265,7 +321,6 @@ void Tape::submit() {
       tape.running_ = false;
     }
   } done{*this};
-  Job job;
   for (size_t r = 0; r < rebound_.size(); ++r) {
     const Rebound& b = rebound_[r];
     Slot* now = b.storage->current.get();

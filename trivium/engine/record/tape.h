@@ -52,7 +52,8 @@ class Tape {
  public:
   /// The calling thread's.
   static Tape& mine();
-  ~Tape();
+  /// Keeps the promises that are still held; those of the main thread are dropped.
+  void end_of_thread();
 
   /// Index of a slot's value on this tape; a ready slot becomes a leaf, another tape's promise is
   /// kept first (its tape is submitted).

@@ -284,8 +284,49 @@ std::pair<int64_t, int64_t> Graph::op_seeds(std::optional<int64_t> op_seed) {
   return seeds;
 }
 
-void Graph::add_to_collection(const std::string& key, CollectionItem item) {
-  collections_[key].push_back(std::move(item));
+std::shared_ptr<VariableParts> Graph::own(std::shared_ptr<VariableParts> parts) {
+  VariableParts* const raw = parts.get();
+  variables_.emplace(raw, std::move(parts));
+  return {shared_from_this(), raw};
+}
+
+void Graph::add_to_collection(const std::string& key, const CollectionItem& item) {
+  std::vector<Kept>& kept = collections_[key];
+  if (const auto* tensor = std::get_if<Tensor>(&item);
+      tensor && tensor->op() && &tensor->op()->graph() == this) {
+    kept.emplace_back(Operation::Edge{tensor->op(), tensor->index()});
+  } else if (const auto* op = std::get_if<std::shared_ptr<Operation>>(&item);
+             op && &(*op)->graph() == this) {
+    kept.emplace_back(op->get());
+  } else if (const auto* parts = std::get_if<std::shared_ptr<VariableParts>>(&item);
+             parts && variables_.count(parts->get())) {
+    kept.emplace_back(parts->get());
+  } else {
+    kept.emplace_back(item);
+  }
+}
+
+std::vector<CollectionItem> Graph::collection(const std::string& key) {
+  std::vector<CollectionItem> items;
+  const auto at = collections_.find(key);
+  if (at == collections_.end()) return items;
+  for (const Kept& kept : at->second) {
+    if (const auto* edge = std::get_if<Operation::Edge>(&kept))
+      items.emplace_back(Tensor(handle(edge->op), edge->index));
+    else if (const auto* op = std::get_if<Operation*>(&kept))
+      items.emplace_back(handle(*op));
+    else if (const auto* parts = std::get_if<VariableParts*>(&kept))
+      items.emplace_back(std::shared_ptr<VariableParts>(shared_from_this(), *parts));
+    else
+      items.push_back(std::get<CollectionItem>(kept));
+  }
+  return items;
+}
+
+std::vector<std::string> Graph::collection_names() const {
+  std::vector<std::string> names;
+  for (const auto& entry : collections_) names.push_back(entry.first);
+  return names;
 }
 
 std::shared_ptr<Graph> default_graph() {

@@ -216,8 +216,12 @@ class Graph : public std::enable_shared_from_this<Graph> {
   /// The pair of TensorFlow's rules for an op seed; (0, 0) means: draw it from the system.
   std::pair<int64_t, int64_t> op_seeds(std::optional<int64_t> op_seed);
 
-  std::map<std::string, std::vector<CollectionItem>>& collections() { return collections_; }
-  void add_to_collection(const std::string& key, CollectionItem item);
+  std::vector<CollectionItem> collection(const std::string& key);
+  std::vector<std::string> collection_names() const;
+  void add_to_collection(const std::string& key, const CollectionItem& item);
+  void clear_collection(const std::string& key) { collections_.erase(key); }
+  /// A handle of `parts`, which live as long as the graph does from here on.
+  std::shared_ptr<VariableParts> own(std::shared_ptr<VariableParts> parts);
   /// Anything a language binding wants to keep with the graph.
   std::shared_ptr<void>& companion() { return companion_; }
 
@@ -247,7 +251,11 @@ class Graph : public std::enable_shared_from_this<Graph> {
   std::optional<int64_t> seed_;
   int64_t seeds_taken_ = 0;
   bool finalized_ = false;
-  std::map<std::string, std::vector<CollectionItem>> collections_;
+  /// What a collection holds of its own graph, without keeping the graph alive by itself; handles
+  /// are for what belongs to another one.
+  using Kept = std::variant<Operation::Edge, Operation*, VariableParts*, CollectionItem>;
+  std::map<std::string, std::vector<Kept>> collections_;
+  std::unordered_map<VariableParts*, std::shared_ptr<VariableParts>> variables_;
   std::shared_ptr<void> companion_;
 };
 

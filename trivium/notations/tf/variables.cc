@@ -10,14 +10,14 @@ std::shared_ptr<VariableParts> make_parts(const Tensor& initial, const std::stri
                                           const VariableOptions& options) {
   const auto graph = default_graph();
   auto parts = std::make_shared<VariableParts>();
-  parts->initial_value = initial;
+  parts->initial_value = {initial.op(), initial.index()};
   parts->trainable = options.trainable;
-  parts->op = graph->create("VariableV2", {},
-                            {{"shape", initial.shape()}, {"dtype", initial.dtype()}}, scope);
+  const AttrMap attrs = {{"shape", initial.shape()}, {"dtype", initial.dtype()}};
+  parts->op = graph->create("VariableV2", {}, attrs, scope).get();
   const Tensor ref = parts->op->output();
-  parts->initializer = graph->create("Assign", {ref, initial}, {}, "Assign");
-  parts->read = graph->create("Identity", {ref}, {}, "read")->output();
-  return parts;
+  parts->initializer = graph->create("Assign", {ref, initial}, {}, "Assign").get();
+  parts->read = {graph->create("Identity", {ref}, {}, "read").get(), 0};
+  return graph->own(std::move(parts));
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ Tensor Variable::assign_sub(const Input& value, const std::string& name) const {
 
 std::vector<Variable> variables_of(const std::string& collection) {
   std::vector<Variable> out;
-  for (const CollectionItem& item : default_graph()->collections()[collection])
+  for (const CollectionItem& item : default_graph()->collection(collection))
     if (const auto* parts = std::get_if<std::shared_ptr<VariableParts>>(&item))
       out.emplace_back(*parts);
   return out;

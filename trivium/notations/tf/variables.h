@@ -11,11 +11,11 @@
 
 namespace trivium::tf {
 
-/// What a Variable consists of.
+/// What a Variable consists of; the graph has it.
 class VariableParts {
  public:
-  std::shared_ptr<Operation> op, initializer;  // "<n>" and "<n>/Assign"
-  Tensor initial_value, read;                  // "<n>/read"
+  Operation *op = nullptr, *initializer = nullptr;              // "<n>" and "<n>/Assign"
+  Operation::Edge initial_value{nullptr, 0}, read{nullptr, 0};  // "<n>/read"
   bool trainable = true;
 };
 
@@ -38,12 +38,14 @@ class Variable {
   Variable(DataType dtype, const Shape& shape, VariableOptions options = {});
 
   bool defined() const { return parts_ != nullptr; }
-  const std::shared_ptr<Operation>& op() const { return parts_->op; }
-  const std::shared_ptr<Operation>& initializer() const { return parts_->initializer; }
-  const Tensor& initial_value() const { return parts_->initial_value; }
+  std::shared_ptr<Operation> op() const { return handle(parts_->op); }
+  /// Null when the file it comes from does not say.
+  std::shared_ptr<Operation> initializer() const { return handle(parts_->initializer); }
+  /// Undefined when the file it comes from does not say.
+  Tensor initial_value() const { return tensor(parts_->initial_value); }
   /// The value as other operations use it.
-  const Tensor& value() const { return parts_->read; }
-  operator Tensor() const { return parts_->read; }
+  Tensor value() const { return tensor(parts_->read); }
+  operator Tensor() const { return value(); }
   /// A read of its own, which waits for the control dependencies in force.
   Tensor read_value() const;
   Tensor ref() const { return parts_->op->output(0); }
@@ -61,7 +63,9 @@ class Variable {
   friend bool operator==(const Variable& a, const Variable& b) { return a.parts_ == b.parts_; }
 
  private:
-  std::shared_ptr<VariableParts> parts_;
+  static std::shared_ptr<Operation> handle(Operation* op) { return op ? op->self() : nullptr; }
+  static Tensor tensor(Operation::Edge e) { return e.op ? e.op->output(e.index) : Tensor(); }
+  std::shared_ptr<VariableParts> parts_;  // keeps the graph alive
 };
 
 /// Variables of a collection of the default graph, in order of creation.
