@@ -9,6 +9,7 @@
 
 #include "tests/engine/backends/cpu/kernel_case.h"
 #include "trivium/engine/backends/cpu/backend.h"
+#include "trivium/engine/compile/compile.h"
 #include "trivium/engine/core/log.h"
 #include "trivium/engine/ops/build.h"
 
@@ -74,8 +75,13 @@ int for_each_placement(const Case& c, const Body& body) {
   return accepted;
 }
 
+/// Composites that plans hold only as their parts.
+bool runs_as_parts(const OpDef& op) { return op.decompose() && kernels().of(op.name()).empty(); }
+
 /// Leaves, and what the executor runs itself (tests/engine/compile/regions_test.cc).
-bool has_no_kernel(const OpDef& op) { return op.samples().empty() || op.is_run_by_executor(); }
+bool has_no_kernel(const OpDef& op) {
+  return op.samples().empty() || op.is_run_by_executor() || runs_as_parts(op);
+}
 
 /// Samples in their own dtypes, then with continuous operands in float64.
 std::vector<Case> cases_of(const OpDef& op) {
@@ -108,6 +114,28 @@ TEST(EveryKernel, GivesWhatTheReferenceGives) {
       EXPECT_GT(plain, 0) << c.text << ": no plain kernel";
     }
   }
+}
+
+TEST(EveryKernel, OfTheirPartsGivesWhatCompositesGive) {
+  set_threads(2);
+  kernels();
+  int cases = 0;
+  for (const auto& op : OpRegistry::instance().all()) {
+    if (!runs_as_parts(*op)) continue;
+    for (const Case& c : cases_of(*op)) {
+      Graph graph;
+      std::vector<Value> operands;
+      for (const Array& a : c.in) operands.push_back(graph.input("x", a.shape(), a.dtype()));
+      const compile::Prepared p = compile::prepare(graph, {}, {graph.op(*op, operands, *c.attrs)});
+      run::Bindings bindings;
+      for (int i : p.inputs) bindings.inputs.push_back(c.in[static_cast<size_t>(i)]);
+      std::vector<Array> got;
+      run::execute(*p.plan, bindings, got);
+      EXPECT_EQ(difference(got.at(0), c.expected.at(0)), "") << c.text;
+      ++cases;
+    }
+  }
+  EXPECT_GT(cases, 0);
 }
 
 TEST(EveryKernel, MayWriteOverTheInputsItNames) {
