@@ -51,7 +51,8 @@ function(trivium_test module dir)
     add_executable(${target} ${source})
     target_link_libraries(${target} PRIVATE ${module} ${ARGN} GTest::gtest_main)
     target_compile_definitions(${target} PRIVATE TRIVIUM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                               TRIVIUM_BINARY_DIR="${PROJECT_BINARY_DIR}")
+                               TRIVIUM_BINARY_DIR="${PROJECT_BINARY_DIR}"
+                               $<$<BOOL:${TRIVIUM_SANITIZE}>:TRIVIUM_SANITIZED=1>)
     add_test(NAME ${dir}/${stem} COMMAND ${target})
     set_tests_properties(${dir}/${stem} PROPERTIES ENVIRONMENT "OMP_WAIT_POLICY=passive" TIMEOUT 600)
   endforeach()

@@ -50,7 +50,7 @@ TEST_F(LongRun, KeepingEveryLossKeepsMemoryFlat) {
   const int64_t warm = resident_bytes();
   for (int i = kWarm; i < kSteps; ++i) losses.push_back(training.step());
   const int64_t grown = resident_bytes() - warm;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef TRIVIUM_SANITIZED
   const int64_t held_back = int64_t{1} << 29;  // freed memory that a sanitizer keeps from reuse
 #else
   const int64_t held_back = 0;
