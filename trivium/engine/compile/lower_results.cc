@@ -106,13 +106,13 @@ bool Lowering::try_direct(int home, int result, int slot, Place place) {
 /// Whether step `from` depends on step `on`.
 bool Lowering::depends(int from, int on) const {
   std::vector<char> seen(drafts_.size(), 0);
-  std::vector<int> todo = {from};
-  while (!todo.empty()) {
-    const int s = todo.back();
-    todo.pop_back();
+  std::vector<int> waiting = {from};
+  while (!waiting.empty()) {
+    const int s = waiting.back();
+    waiting.pop_back();
     if (s == on) return true;
     const auto push = [&](int p) {
-      if (p >= 0 && !seen[p]) seen[p] = 1, todo.push_back(p);
+      if (p >= 0 && !seen[p]) seen[p] = 1, waiting.push_back(p);
     };
     for (int in : drafts_[s].in)
       if (in >= 0) push(storages_[in].writer);

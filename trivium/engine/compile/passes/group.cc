@@ -171,13 +171,13 @@ class Grouper {
     const int first = *std::min_element(group.nodes.begin(), group.nodes.end());
     int floor = first;
     for (int n = first + 1; n <= placing_; ++n) floor = std::min(floor, group_start_[n]);
-    std::vector<int> todo;
+    std::vector<int> waiting;
     const auto look = [&](int m) {
       for (const Edge& e : g_.node(m).inputs) {
         if (inside(e.node)) return true;
         if (seen_[e.node] == search_) continue;
         seen_[e.node] = search_;
-        todo.push_back(e.node);
+        waiting.push_back(e.node);
       }
       return false;
     };
@@ -185,11 +185,11 @@ class Grouper {
       for (const Edge& e : g_.node(m).inputs)
         if (!inside(e.node) && seen_[e.node] != search_) {
           seen_[e.node] = search_;
-          todo.push_back(e.node);
+          waiting.push_back(e.node);
         }
-    while (!todo.empty()) {
-      const int at = todo.back();
-      todo.pop_back();
+    while (!waiting.empty()) {
+      const int at = waiting.back();
+      waiting.pop_back();
       // Another group runs as a whole, so everything any of its members reads comes first.
       const int other = group_of_[at];
       if (other >= 0 && !groups_[other].nodes.empty() &&
