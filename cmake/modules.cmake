@@ -51,8 +51,10 @@ function(trivium_test module dir)
     add_executable(${target} ${source})
     target_link_libraries(${target} PRIVATE ${module} ${ARGN} GTest::gtest_main)
     target_compile_definitions(${target} PRIVATE TRIVIUM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                               TRIVIUM_BINARY_DIR="${PROJECT_BINARY_DIR}"
-                               $<$<BOOL:${TRIVIUM_SANITIZE}>:TRIVIUM_SANITIZED=1>)
+                               TRIVIUM_BINARY_DIR="${PROJECT_BINARY_DIR}")
+    if(TRIVIUM_SANITIZE)  # two names with a comma: no argument for a generator expression
+      target_compile_definitions(${target} PRIVATE TRIVIUM_SANITIZED=1)
+    endif()
     add_test(NAME ${dir}/${stem} COMMAND ${target})
     set_tests_properties(${dir}/${stem} PROPERTIES ENVIRONMENT "OMP_WAIT_POLICY=passive" TIMEOUT 600)
   endforeach()
