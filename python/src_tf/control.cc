@@ -8,10 +8,21 @@ namespace trivium::tf {
 void bind_control(nb::module_& m) {
   m.def(
       "tensor_array",
-      [](const std::string& dtype, nb::object size, nb::object element, const std::string& name) {
-        return TensorArray(parse_data_type(dtype), input_of(size), shape_in(element), name).flow();
+      [](const std::string& dtype, nb::object size, nb::object element, bool dynamic, bool clear,
+         bool infer, bool checked, const std::string& name, const std::string& called) {
+        TensorArrayOptions options;
+        options.element_shape = shape_in(element);
+        options.dynamic_size = dynamic;
+        options.clear_after_read = clear;
+        options.infer_shape = infer;
+        options.checked = checked;
+        options.name = name;
+        options.tensor_array_name = called;
+        return TensorArray(parse_data_type(dtype), input_of(size), options).flow();
       },
-      nb::arg("dtype"), nb::arg("size"), nb::arg("element").none(), nb::arg("name"));
+      nb::arg("dtype"), nb::arg("size"), nb::arg("element").none(), nb::arg("dynamic_size"),
+      nb::arg("clear_after_read"), nb::arg("infer_shape"), nb::arg("checked"), nb::arg("name"),
+      nb::arg("tensor_array_name"));
   m.def(
       "cond",
       [](nb::object pred, nb::object true_fn, nb::object false_fn, const std::string& name) {

@@ -78,7 +78,7 @@ def test_a_position_never_written_is_missed_where_no_shape_is_inferred():
                              (array.gather([0, 2, 1]), 2), (looped.stack(), 2),
                              (scattered.stack(), 1), (chosen.stack(), 2)):
             with pytest.raises(tf.errors.InvalidArgumentError,
-                               match="Could not read from TensorArray index. .%d" % where):
+                               match="Could not read from TensorArray index %d" % where):
                 sess.run(value)
 
 

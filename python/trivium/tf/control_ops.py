@@ -11,8 +11,6 @@ def _flat(value):
         return [leaf for v in value for leaf in _flat(v)]
     if isinstance(value, dict):
         return [leaf for k in sorted(value) for leaf in _flat(value[k])]
-    if isinstance(value, TensorArray) and value._filled is not None:
-        return [value, value._filled]
     return [value]
 
 
@@ -24,7 +22,7 @@ def _like(structure, leaves):
         return {k: _like(structure[k], leaves) for k in sorted(structure)}
     leaf = next(leaves)
     if isinstance(structure, TensorArray):
-        return structure._with(leaf, None if structure._filled is None else next(leaves))
+        return structure._with(leaf)
     return leaf
 
 
@@ -119,9 +117,7 @@ def while_loop(cond, body, loop_vars, shape_invariants=None, parallel_iterations
     if shape_invariants is not None:
         kept = [shape_invariants] if single else shape_invariants
         given = iter(_shapes(kept))
-        filled = [v._filled for v in _flat(variables) if isinstance(v, TensorArray)]
-        shapes = [_core.shape_arg(v.shape if any(v is f for f in filled) else next(given))
-                  for v in _flat(variables)]
+        shapes = [_core.shape_arg(next(given)) for _ in _flat(variables)]
     with _core.name_scope(name, "while") as scope:
         maximum = None if maximum_iterations is None else tensor(maximum_iterations)
         made = _tf.while_loop(lambda leaves: tensor(call(cond, leaves)), step,
@@ -141,65 +137,35 @@ def _shapes(value):
 # ---- tensor arrays
 
 class TensorArray:
-    """Tensors by position, all of one dtype and shape. A change gives a new array. The number of
-    positions is known when a run begins: a dynamic size is as large as the array was made. A
-    position never written reads as zeros; without infer_shape and a known element_shape reading it
-    is an InvalidArgumentError."""
+    """Tensors by position, all of one dtype and shape. A change gives a new array. A position is written once, before
+    it is read, and, without clear_after_read=False, read once: else an InvalidArgumentError. One never written reads
+    as zeros; without infer_shape and a known element_shape that is an InvalidArgumentError too. Of a dynamic size the
+    array grows by writes to positions that are known when a run begins, also where a loop's iterations can be counted
+    then."""
 
     def __init__(self, dtype, size=None, dynamic_size=None, clear_after_read=None, tensor_array_name=None, handle=None,
-                 flow=None, infer_shape=True, element_shape=None, colocate_with_first_write_call=True, name=None):
+                 flow=None, infer_shape=True, element_shape=None, colocate_with_first_write_call=True, name=None,
+                 _checked=True):
         self._dtype = _core.as_dtype(dtype)
-        self._known = {"element": _core.TensorShape(element_shape),
-                       "given": _core.TensorShape(element_shape), "dynamic": bool(dynamic_size),
-                       "name": name or "TensorArray"}
-        self._filled = None  # which positions were written, where that has to be known
+        self._known = {"element": _core.TensorShape(element_shape)}
         if flow is not None:
             self.flow = flow
             return
         if size is None:
             raise ValueError("Size must be provided if handle is not provided")
-        size = _core.inp(size, "int32")
-        self.flow = _tf.tensor_array(self._dtype.name, size, self._known["element"]._dims,
-                                     self._known["name"])
-        if not infer_shape and not self._known["element"].is_fully_defined():
-            self._filled = _tf.tensor_array("bool", size, [], self._known["name"] + "/filled")
+        self.flow = _tf.tensor_array(
+            self._dtype.name, _core.inp(size, "int32"), self._known["element"]._dims, bool(dynamic_size),
+            clear_after_read is None or bool(clear_after_read), bool(infer_shape), _checked, name or "TensorArray",
+            tensor_array_name or name or "TensorArray")
 
     dtype = property(lambda self: self._dtype)
     handle = property(lambda self: self.flow)
     element_shape = property(lambda self: self._known["element"])
 
-    def _with(self, flow, filled=None):
+    def _with(self, flow):
         other = TensorArray.__new__(TensorArray)
-        other._dtype, other._known = self._dtype, self._known
-        other.flow, other._filled = flow, filled
+        other._dtype, other._known, other.flow = self._dtype, self._known, flow
         return other
-
-    def _changed(self, op, index, value, name):
-        """The array after a write or a scatter."""
-        index = tensor(index, None if _core.is_tensor(index) else _core.int32)
-        what = "index" if op == "TensorArrayWriteV3" else "indices"
-        parts = lambda flow, value: [("handle", flow), (what, index), ("value", value)]
-        flow = _core.out(op, parts(self.flow, value), None, name)
-        if self._filled is None:
-            return self._with(flow)
-        true = array_ops.fill(array_ops.shape(index), tensor(True))
-        return self._with(flow, _core.out(op, parts(self._filled, true), None, "filled"))
-
-    def _check_filled(self, index=None):
-        """What a read waits for."""
-        if self._filled is None:
-            return _core.control_dependencies([])
-        filled = _core.out("TensorArrayStack", [("handle", self._filled)], None, "filled")
-        if index is None:
-            index = array_ops.range(array_ops.size(filled))
-        index = array_ops.reshape(tensor(index, _core.int32), [-1])
-        taken = array_ops.gather(filled, index)
-        first = array_ops.gather(index, math_ops.argmin(math_ops.cast(taken, _core.int32), 0))
-        return _core.control_dependencies([Assert(math_ops.reduce_all(taken), [
-            "TensorArray %s: Could not read from TensorArray index" % self._known["name"], first,
-            "Furthermore, the element shape is not fully defined: %s. If you set the full "
-            "element_shape property, the proper all-zeros tensor will be returned instead of "
-            "incurring this error." % (self._known["given"],)])])
 
     def _merge(self, shape):
         self._known["element"] = self._known["element"].merge_with(shape)
@@ -218,51 +184,38 @@ class TensorArray:
         return value
 
     def identity(self):
-        return self._with(array_ops.identity(self.flow), self._filled)
+        return self._with(array_ops.identity(self.flow))
 
     def write(self, index, value, name=None):
         value = self._value(value)
         self._merge(value.shape)
-        return self._changed("TensorArrayWriteV3", index, value, name or "TensorArrayWrite")
+        parts = [("handle", self.flow), ("index", index, "int32"), ("value", value)]
+        return self._with(_core.out("TensorArrayWriteV3", parts, None, name or "TensorArrayWrite"))
 
     def read(self, index, name=None):
-        with self._check_filled(index):
-            inputs = [("handle", self.flow), ("index", index, "int32")]
-            return self._shaped(_core.out("TensorArrayReadV3", inputs, None,
-                                          name or "TensorArrayRead"))
+        inputs = [("handle", self.flow), ("index", index, "int32")]
+        return self._shaped(_core.out("TensorArrayReadV3", inputs, None, name or "TensorArrayRead"))
 
     def stack(self, name=None):
-        with self._check_filled():
-            rows = _core.out("TensorArrayStack", [("handle", self.flow)], None, name)
-            return self._shaped(rows, [None])
+        return self._shaped(_core.out("TensorArrayStack", [("handle", self.flow)], None, name), [None])
 
     def gather(self, indices, name=None):
-        with self._check_filled(indices):
-            inputs = [("handle", self.flow), ("indices", indices, "int32")]
-            return self._shaped(_core.out("TensorArrayGatherV3", inputs, None,
-                                          name or "TensorArrayGather"), [None])
+        inputs = [("handle", self.flow), ("indices", indices, "int32")]
+        return self._shaped(_core.out("TensorArrayGatherV3", inputs, None, name or "TensorArrayGather"), [None])
 
     def concat(self, name=None):
-        with self._check_filled():
-            return _core.out("TensorArrayConcatV3", [("handle", self.flow)], None,
-                             name or "TensorArrayConcat")
+        return _core.out("TensorArrayConcatV3", [("handle", self.flow)], None, name or "TensorArrayConcat")
 
     def unstack(self, value, name=None):
         value = self._value(value)
         self._merge(value.shape[1:])
-        attrs = {"dynamic": self._known["dynamic"]}
-        unstacked = lambda flow, rows, name: _core.out(
-            "TensorArrayUnstack", [("handle", flow), ("value", rows)], attrs, name)
-        flow = unstacked(self.flow, value, name)
-        if self._filled is None:
-            return self._with(flow)
-        true = array_ops.fill([array_ops.shape(value)[0]], tensor(True))
-        return self._with(flow, unstacked(self._filled, true, "filled"))
+        return self._with(_core.out("TensorArrayUnstack", [("handle", self.flow), ("value", value)], None, name))
 
     def scatter(self, indices, value, name=None):
         value = self._value(value)
         self._merge(value.shape[1:])
-        return self._changed("TensorArrayScatterV3", indices, value, name or "TensorArrayScatter")
+        parts = [("handle", self.flow), ("indices", indices, "int32"), ("value", value)]
+        return self._with(_core.out("TensorArrayScatterV3", parts, None, name or "TensorArrayScatter"))
 
     def split(self, value, lengths, name=None):
         """Pieces of equal length."""
@@ -290,7 +243,7 @@ def _count(rows):
 
 
 def _arrays(rows):
-    return [TensorArray(r.dtype, _count(rows)).unstack(r) for r in rows]
+    return [TensorArray(r.dtype, _count(rows), _checked=False).unstack(r) for r in rows]
 
 
 def _dims(n):
@@ -313,7 +266,7 @@ def map_fn(fn, elems, dtype=None, parallel_iterations=10, back_prop=True, swap_m
         n, arrays = _count(rows), _arrays(rows)
         types = [r.dtype for r in rows] if dtype is None else [_core.as_dtype(d) for d in _flat(dtype)]
         structure = elems if dtype is None else dtype
-        made = [TensorArray(t, n) for t in types]
+        made = [TensorArray(t, n, _checked=False) for t in types]
 
         def body(i, made):
             result = fn(_like(elems, iter([a.read(i) for a in arrays])))
@@ -364,7 +317,7 @@ def scan(fn, elems, initializer=None, parallel_iterations=10, back_prop=True, sw
         row = lambda i: _like(elems, iter([a.read(at(i)) for a in arrays]))
         first = initializer if initializer is not None else row(0)
         total = [tensor(v) for v in _flat(first)]
-        made = [TensorArray(t.dtype, n) for t in total]
+        made = [TensorArray(t.dtype, n, _checked=False) for t in total]
         start = 0
         if initializer is None:
             start, made = 1, [a.write(at(0), t) for a, t in zip(made, total)]

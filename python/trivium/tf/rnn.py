@@ -224,8 +224,9 @@ class _Row:
 
 
 def _loop(cell, structure, inputs, steps, length, state, dtype):
-    rows = [control_ops.TensorArray(x.dtype, steps, name="input_%d" % i).unstack(x) for i, x in enumerate(inputs)]
-    made = [control_ops.TensorArray(dtype, steps, name="output_%d" % i)
+    rows = [control_ops.TensorArray(x.dtype, steps, name="input_%d" % i, _checked=False).unstack(x)
+            for i, x in enumerate(inputs)]
+    made = [control_ops.TensorArray(dtype, steps, name="output_%d" % i, _checked=False)
             for i, _ in enumerate(_state_leaves(cell.output_size))]
     first = control_ops._flat(state)
 

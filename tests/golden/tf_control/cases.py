@@ -1,6 +1,7 @@
 """Graphs with branches and loops whose values both TensorFlow and trivium.tf compute. Each case takes the module
 `tf` and gives a list of values."""
 import collections
+import re
 
 import numpy as np
 
@@ -288,3 +289,70 @@ def names(tf):
     one = tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x * 2.0), [tf.constant(0), tf.constant(1.0)])
     two = tf.cond(tf.placeholder(tf.bool, (), name="p"), lambda: tf.constant(1.0), lambda: tf.constant(2.0))
     return [one[0].name, one[1].name, two.name]
+
+
+@case
+def mistakes_with_arrays(tf):
+    """What is said of positions that are used twice, too late or never; values of arrays that grow."""
+    x = tf.constant([1.0, 2.0, 3.0])
+    new = lambda **kwargs: tf.TensorArray(tf.float32, 3, **kwargs)
+    full = lambda **kwargs: new(**kwargs).unstack(x)
+
+    def after(first, then):
+        with tf.control_dependencies([first]):
+            return then()
+
+    def twice(array, first, then):
+        return after(first(array), lambda: then(array))
+
+    def loop(body, *start):
+        return tf.while_loop(lambda i, *_: i < 3, body, (0,) + start)[1]
+
+    grown = lambda: tf.TensorArray(tf.float32, 0, dynamic_size=True)
+    p = tf.placeholder_with_default(True, ())
+    makers = [
+        lambda: new().write(0, x[0]).write(0, x[1]).stack(),
+        lambda: new().write(1, x[0]).write(1, x[1]).read(0),
+        lambda: full().unstack(x).stack(),
+        lambda: new().scatter([1, 1], x[:2]).stack(),
+        lambda: twice(full(), lambda a: a.read(0), lambda a: a.read(0)),
+        lambda: twice(full(), lambda a: a.stack(), lambda a: a.stack()),
+        lambda: twice(full(), lambda a: a.stack(), lambda a: a.read(1)),
+        lambda: twice(full(), lambda a: a.read(1), lambda a: a.stack()),
+        lambda: full().gather([0, 0]),
+        lambda: twice(full(clear_after_read=False), lambda a: a.gather([0, 0]), lambda a: a.gather([0, 1])),
+        lambda: twice(new().write(0, x[0]), lambda a: a.read(0), lambda a: a.write(0, x[1]).read(0)),
+        lambda: twice(full(clear_after_read=False), lambda a: a.read(0), lambda a: a.write(0, x[1]).read(0)),
+        lambda: new().read(1),
+        lambda: new().write(0, x[0]).read(1),
+        lambda: twice(new().write(0, x[0]), lambda a: a.read(1), lambda a: a.read(1)),
+        lambda: new(infer_shape=False).write(0, x[0]).read(1),
+        lambda: new(infer_shape=False).write(0, x[0]).stack(),
+        lambda: new(element_shape=[2]).read(1),
+        lambda: new().write(3, x[0]).stack(),
+        lambda: full().read(5),
+        lambda: full().gather([0, 5]),
+        lambda: loop(lambda i, a: (i + 1, a.write(0, x[0])), new()).stack(),
+        lambda: loop(lambda i, a: (i + 1, a.write(i, x[i])), new().write(2, x[0])).stack(),
+        lambda: loop(lambda i, a: (i + 1, a.write(i, x[i])), new()).write(2, x[0]).stack(),
+        lambda: (lambda a: loop(lambda i, s: (i + 1, s + a.read(0)), x[0]))(full()),
+        lambda: (lambda a: loop(lambda i, s: (i + 1, s + a.read(i)), x[0]))(full()),
+        lambda: (lambda a: twice(a, lambda a: loop(lambda i, s: (i + 1, s + a.read(i)), x[0]),
+                                 lambda a: a.stack()))(full()),
+        lambda: loop(lambda i, a: (i + 1, tf.cond(i > 0, lambda: a.write(0, x[0]), lambda: a)), new()).stack(),
+        lambda: loop(lambda i, a: (i + 1, tf.cond(i > 1, lambda: a.write(0, x[0]), lambda: a)), new()).stack(),
+        lambda: (lambda a: tf.cond(p, lambda: a.write(0, x[1]), lambda: a).stack())(new().write(0, x[0])),
+        lambda: loop(lambda i, a: (i + 1, a.write(i, x[i])), grown()).stack(),
+        lambda: loop(lambda i, a: (i + 1, a.write(2 * i, x[i])), grown()).size(),
+        lambda: grown().write(2, x[0]).stack(),
+        lambda: grown().scatter([1, 3], x[:2]).stack(),
+        lambda: grown().write(1, x[0]).read(4),
+        lambda: tf.gradients(loop(lambda i, a: (i + 1, a.write(2 - i, x[i] * x[i])), grown()).stack(), x)[0],
+    ]
+    values = []
+    for make in makers:
+        try:
+            values += run(tf, [make()])
+        except tf.errors.InvalidArgumentError as error:
+            values.append(re.search("(Could not|Tried to|$).*", str(error)).group(0))
+    return values

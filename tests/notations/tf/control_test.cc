@@ -195,5 +195,49 @@ TEST_F(ControlTest, AWriteOutsideATensorArrayNamesTheIndex) {
   EXPECT_THROW(session().run(out, {whole(i, 3)}), OpError);
 }
 
+TEST_F(ControlTest, APositionOfATensorArrayIsWrittenOnceAndReadOnce) {
+  const auto says = [this](const Tensor& t) -> std::string {
+    try {
+      session().run(t);
+    } catch (const OpError& e) {
+      return e.what();
+    }
+    return "";
+  };
+  const Tensor x = zeros({2});
+  const auto index = placeholder(int32, {});
+  const TensorArray twice = TensorArray(float32, 3).write(index, x).write(index, x);
+  EXPECT_THROW(session().run(twice.stack(), {whole(index, 1)}), OpError);  // known in the run only
+  const auto contains = [&](const Tensor& t, const char* text) {
+    const std::string said = says(t);
+    EXPECT_NE(said.find(text), std::string::npos) << said;
+  };
+  contains(TensorArray(float32, 3).write(1, x).write(1, x).stack(),
+           "TensorArray TensorArray: Could not write to TensorArray index 1 because it has already "
+           "been written to.");
+  const auto one = TensorArray(float32, 3).write(0, x);
+  contains(one.read(0) + one.read(0), "Could not read index 0 twice because it was cleared");
+  const auto kept = TensorArray(float32, 3, {.clear_after_read = false}).write(0, x);
+  EXPECT_EQ(says(kept.read(0) + kept.read(0)), "");
+  const Tensors out = while_loop([](const Tensors& v) { return less(v[0], 3); },
+                                 [&](const Tensors& v) {
+                                   return Tensors{v[0] + 1, TensorArray(v[1]).write(0, x).flow()};
+                                 },
+                                 {constant(0), TensorArray(float32, 3).flow()});
+  contains(TensorArray(out[1]).stack(), "index 0 because it has already been written to");
+}
+
+TEST_F(ControlTest, ADynamicTensorArrayGrowsByWrites) {
+  const auto n = placeholder(int32, {});
+  const Tensors out = while_loop(
+      [&](const Tensors& v) { return less(v[0], n); },
+      [](const Tensors& v) {
+        return Tensors{v[0] + 1, TensorArray(v[1]).write(v[0], cast(v[0], float32)).flow()};
+      },
+      {constant(0), TensorArray(float32, 0, {.dynamic_size = true}).flow()});
+  const Tensor all = TensorArray(out[1]).stack();
+  for (int count : {4, 2}) EXPECT_EQ(session().run(all, {whole(n, count)}).shape(), Shape({count}));
+}
+
 }  // namespace
 }  // namespace trivium::tf

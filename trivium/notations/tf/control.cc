@@ -245,12 +245,18 @@ Tensors while_loop(const std::function<Tensor(const Tensors&)>& condition,
 
 // ---- tensor arrays
 
-TensorArray::TensorArray(DataType dtype, const Input& size, const PartialShape& element_shape,
-                         const std::string& name) {
-  flow_ = Build("TensorArrayV3", name.empty() ? "TensorArray" : name)
+TensorArray::TensorArray(DataType dtype, const Input& size, const TensorArrayOptions& options) {
+  const std::string name = options.name.empty() ? "TensorArray" : options.name;
+  const std::string& called = options.tensor_array_name;
+  flow_ = Build("TensorArrayV3", name)
               .in(size, "size", DataType::int32)
               .attr("dtype", dtype)
-              .attr("element_shape", element_shape);
+              .attr("element_shape", options.element_shape)
+              .attr("dynamic_size", options.dynamic_size)
+              .attr("clear_after_read", options.clear_after_read)
+              .attr("infer_shape", options.infer_shape)
+              .attr("checked", options.checked)
+              .attr("tensor_array_name", called.empty() ? name : called);
 }
 
 TensorArray TensorArray::write(const Input& index, const Input& value,

@@ -41,13 +41,22 @@ Tensors while_loop(const std::function<Tensor(const Tensors&)>& condition,
                    const std::function<Tensors(const Tensors&)>& body, const Tensors& loop_vars,
                    const LoopOptions& options = {});
 
+struct TensorArrayOptions {
+  PartialShape element_shape;
+  bool dynamic_size = false;     // writes make it larger
+  bool clear_after_read = true;  // a position is read once
+  bool infer_shape = true;       // elements have the shape of the first
+  bool checked = true;           // false: the caller knows that each position is used once
+  std::string name, tensor_array_name;
+};
+
 /// Tensors by position, all of one dtype and shape; the number of positions is known when a run
-/// begins. Every change gives a new array: write the result on, also out of a loop. A position
-/// never written reads as zeros once the elements' shape is known.
+/// begins. Every change gives a new array: write the result on, also out of a loop. A position is
+/// written once, before it is read; one never written reads as zeros once the elements' shape is
+/// known. OpError else.
 class TensorArray {
  public:
-  TensorArray(DataType dtype, const Input& size, const PartialShape& element_shape = {},
-              const std::string& name = "");
+  TensorArray(DataType dtype, const Input& size, const TensorArrayOptions& options = {});
   /// As it goes through loops and branches.
   explicit TensorArray(const Tensor& flow) : flow_(flow) {}
   const Tensor& flow() const { return flow_; }

@@ -67,15 +67,18 @@ PartialShape with_axis(int64_t size, const PartialShape& element) {
 
 int64_t size_of_array(const PartialShape& array) { return array.known_rank() ? array[0] : -1; }
 
-/// The array as it is, ValueError-like failure where nothing was ever written to it.
+/// The array as it is; a failure where nothing was ever written to it.
 Value written(Translate& c) {
   const Value array = c.in(0);
-  if (c.translator().unwritten(array))
-    c.fail(
-        "the shape of the tensor array's elements is not known: nothing was written to it; give "
-        "element_shape");
-  return array;
+  if (!c.translator().unwritten(array)) return array;
+  const bool says = c.inputs() > 1 && c.fixed(1);
+  const std::vector<int64_t> positions = says ? c.known_integers(1) : std::vector<int64_t>{};
+  const Operation* made = c.translator().array_of(c.op().edges()[0]);
+  c.fail(unwritten_text(positions.empty() ? 0 : positions[0],
+                        made ? made->attr<PartialShape>("element_shape") : PartialShape()));
 }
+
+using Touch = Translator::Touch;
 
 Value one_index(Value index) { return ops::reshape(index, {1}); }
 
@@ -103,7 +106,8 @@ void define_array_writers(SpecTable& t) {
          {"size"},
          [](Infer& c) {
            const auto size = c.constant(0);
-           c.output(with_axis(size ? static_cast<int64_t>(size->item()) : -1,
+           const bool stays = !c.op().attr<bool>("dynamic_size");
+           c.output(with_axis(size && stays ? static_cast<int64_t>(size->item()) : -1,
                               c.op().attr<PartialShape>("element_shape")),
                     c.op().attr<DataType>("dtype"));
          },
@@ -114,6 +118,7 @@ void define_array_writers(SpecTable& t) {
            auto array = std::make_shared<Translator::Unwritten>();
            array->size = size;
            array->dtype = dtype;
+           c.translator().begin_marks(c.op(), size);
            const Value fresh = c.translator().new_array(array);
            c.out(0, element.fully_known() ? c.translator().with_elements(fresh, element.known())
                                           : fresh);
@@ -128,7 +133,9 @@ void define_array_writers(SpecTable& t) {
          },
          [](Translate& c) {
            const Value value = c.in(2);
-           const Value array = c.translator().with_elements(c.in(0), value.shape());
+           const Value room = c.translator().with_room(c.op(), c.in(0));
+           c.translator().touch(c.op(), Touch::write);
+           const Value array = c.translator().with_elements(room, value.shape());
            check_element(c, array.shape(), value.shape());
            c.out(0, ops::index_update(array, one_index(c.in(1)), as_row(value)));
          }});
@@ -140,7 +147,9 @@ void define_array_writers(SpecTable& t) {
          },
          [](Translate& c) {
            const Value value = c.in(2);
-           const Value array = c.translator().with_elements(c.in(0), behind(value.shape()));
+           const Value room = c.translator().with_room(c.op(), c.in(0));
+           c.translator().touch(c.op(), Touch::write);
+           const Value array = c.translator().with_elements(room, behind(value.shape()));
            check_element(c, array.shape(), behind(value.shape()));
            c.out(0, ops::index_update(array, c.in(1), value));
          }});
@@ -156,9 +165,8 @@ void define_array_writers(SpecTable& t) {
          [](Translate& c) {
            const Value value = c.in(1);
            const int64_t size = c.in(0).shape()[0], rows = value.shape()[0];
-           const bool grows = c.op().has_attr("dynamic") && c.op().attr<bool>("dynamic");
-           if (rows > size && !grows)
-             c.fail(fmt::format("TensorArray: {} rows for an array of size {}", rows, size));
+           c.translator().grow_array(c.op(), rows);
+           c.translator().touch(c.op(), Touch::write, rows);
            if (rows >= size) return c.out(0, value);
            const Value array = c.translator().with_elements(c.in(0), behind(value.shape()));
            check_element(c, array.shape(), behind(value.shape()));
@@ -175,18 +183,27 @@ void define_array_readers(SpecTable& t) {
          [](Infer& c) { c.output(element_of(c.shape(0)), c.dtype(0)); },
          [](Translate& c) {
            const Value array = written(c);
+           c.translator().touch(c.op(), Touch::read);
            c.out(0, ops::reshape(ops::gather(array, one_index(c.in(1))), behind(array.shape())));
          }});
   t.add({"TensorArrayStack",
          {"handle"},
          [](Infer& c) { c.output(c.shape(0), c.dtype(0)); },
-         [](Translate& c) { c.out(0, written(c)); }});
+         [](Translate& c) {
+           const Value array = written(c);
+           c.translator().touch(c.op(), Touch::read, array.shape()[0]);
+           c.out(0, array);
+         }});
   t.add({"TensorArrayGatherV3",
          {"handle", "indices"},
          [](Infer& c) {
            c.output(with_axis(size_of_array(c.shape(1)), element_of(c.shape(0))), c.dtype(0));
          },
-         [](Translate& c) { c.out(0, ops::gather(written(c), c.in(1))); }});
+         [](Translate& c) {
+           const Value array = written(c);
+           c.translator().touch(c.op(), Touch::read);
+           c.out(0, ops::gather(array, c.in(1)));
+         }});
   t.add({"TensorArrayConcatV3",
          {"handle"},
          [](Infer& c) {
@@ -199,6 +216,7 @@ void define_array_readers(SpecTable& t) {
          },
          [](Translate& c) {
            const Value array = written(c);
+           c.translator().touch(c.op(), Touch::read, array.shape()[0]);
            std::vector<int64_t> dims = behind(array.shape()).vec();
            if (dims.empty()) c.fail("TensorArray: scalars can not be concatenated; use stack");
            dims[0] *= array.shape()[0];

@@ -9,7 +9,7 @@
 #include "trivium/engine/ops/build.h"
 #include "trivium/engine/ops/control.h"
 #include "trivium/engine/run/regions.h"
-#include "trivium/notations/tf/translator.h"
+#include "trivium/notations/tf/translate_control.h"
 
 namespace trivium::tf {
 namespace {
@@ -23,13 +23,12 @@ class ShapeChanges : public OpError {
   using OpError::OpError;
 };
 
-Edge edge_of(Value v) { return {v.node, v.output}; }
+}  // namespace
 
 const Context& context_of(const Operation& op, const char* attribute) {
   return *op.graph().context_of(op.attr<int64_t>(attribute));
 }
 
-/// Operations of a context that its results need, in order of creation.
 std::vector<Operation*> needed_in(const Context& context) {
   std::set<Operation*> seen;
   std::vector<Operation*> stack, found;
@@ -47,6 +46,8 @@ std::vector<Operation*> needed_in(const Context& context) {
   std::sort(found.begin(), found.end(), [](auto* a, auto* b) { return a->id() < b->id(); });
   return found;
 }
+
+namespace {
 
 /// Variables that operations inside may write.
 void find_written(const Context& context, std::vector<Operation*>& found) {
@@ -87,6 +88,7 @@ void Translator::exchange(State& s) {
   std::swap(seen_, s.seen);
   std::swap(ops_, s.ops);
   std::swap(unwritten_, s.unwritten);
+  std::swap(marks_, s.marks);
 }
 
 /// While it lives, the translator records into a region.
@@ -150,6 +152,7 @@ void Translator::translate_context(const Context& context) {
     merge_writes(*op);
     translate_op(*op);
   }
+  check_marks(&context);
   ops_ = std::move(before);
 }
 
@@ -160,13 +163,21 @@ Value Translator::host_call(
     Operation& op, const std::vector<Operation::Edge>& inputs,
     const std::vector<ValueMeta>& results,
     std::function<void(const std::vector<Array>&, const std::vector<Array>&)> call) {
+  std::vector<Value> values;
+  for (const auto& e : inputs) values.push_back(value(e, &op));
+  return host_call(op, values, results, std::move(call));
+}
+
+Value Translator::host_call(
+    Operation& op, const std::vector<Value>& inputs, const std::vector<ValueMeta>& results,
+    std::function<void(const std::vector<Array>&, const std::vector<Array>&)> call) {
   const Array function = run::HostFunction::bound(std::move(call));
   std::vector<Value> operands = {from_root([&] {
                                    leaves_.push_back({Leaf::fixed, 0, function});
                                    return graph_->input("host", Shape{}, DType::i64);
                                  }),
                                  token()};
-  for (const auto& e : inputs) operands.push_back(ops::stop_gradient(value(e, &op)));
+  for (const Value& v : inputs) operands.push_back(ops::stop_gradient(v));
   graph_->set_scope(op.name());
   token_ = graph_->op("host_call", operands, {{"results", metas_text(results)}});
   return results.empty() ? Value{} : graph_->output_of(token_, 1);
@@ -220,39 +231,8 @@ void Translator::call_host(Operation& op) {
     set(op, static_cast<int>(i), graph_->output_of(first, static_cast<int>(i) + 1));
 }
 
-// ---- tensor arrays
-// ---------------------------------------------------------------------------------
-
-std::shared_ptr<Translator::Unwritten> Translator::unwritten(Value array) const {
-  const auto at = unwritten_.find(edge_of(array));
-  return at == unwritten_.end() ? nullptr : at->second;
-}
-
-Value Translator::new_array(std::shared_ptr<Unwritten> array) {
-  const Value v = graph_->constant(Array::zeros({array->size, 0}, array->dtype));
-  unwritten_[edge_of(v)] = std::move(array);
-  return v;
-}
-
-Value Translator::with_elements(Value array, const Shape& element) {
-  const auto state = unwritten(array);
-  if (!state) return array;
-  if (!state->element) state->element = element;
-  std::vector<int64_t> dims = state->element->vec();
-  dims.insert(dims.begin(), state->size);
-  return ops::broadcast_to(graph_->constant(0.0, state->dtype), Shape(dims));
-}
-
 // ---- loops
 // -----------------------------------------------------------------------------------------
-
-/// What goes round in a loop: its variables, the session's variables that it writes, the token.
-struct Translator::Carried {
-  int count = 0;  // loop variables
-  std::vector<Value> initial;
-  std::vector<std::shared_ptr<Unwritten>> arrays;  // of the loop variables
-  std::vector<Operation*> variables;
-};
 
 void Translator::loop(Operation& op) {
   Carried carried;
@@ -264,7 +244,10 @@ void Translator::loop(Operation& op) {
     }
     find_written(context_of(op, "condition"), carried.variables);
     find_written(context_of(op, "body"), carried.variables);
+    find_touched(context_of(op, "body"), carried.touched);
+    grow_carried(op, carried);
     for (Operation* v : carried.variables) carried.initial.push_back(latest(v));
+    for (Operation* a : carried.touched) carried.initial.push_back(value_of(marks_.at(a)));
     carried.initial.push_back(token());
     while (!record_loop(op, carried)) {
     }
@@ -317,6 +300,8 @@ bool Translator::record_loop(Operation& op, Carried& carried) {
   for (size_t k = 0; k < carried.variables.size(); ++k)
     if (const size_t at = carried.count + k; !(out[at] == carried.initial[at]))
       write(op, carried.variables[k], out[at]);
+  for (size_t k = 0; k < carried.touched.size(); ++k)
+    marks_[carried.touched[k]] = {{}, out[carried.first_mark() + k], true};
   if (!(out.back() == carried.initial.back())) token_ = out.back();
   return true;
 }
@@ -331,10 +316,13 @@ void Translator::record_body(Operation& op, const Carried& carried, RegionDraft&
   }
   for (size_t k = 0; k < carried.variables.size(); ++k)
     initials_[carried.variables[k]] = draft.inputs[carried.count + k];
+  for (size_t k = 0; k < carried.touched.size(); ++k)
+    marks_[carried.touched[k]] = {{}, draft.inputs[carried.first_mark() + k], true};
   token_ = draft.inputs.back();
   translate_context(context);
   for (const auto& e : context.results) draft.results.push_back(value(e, nullptr));
   for (Operation* v : carried.variables) draft.results.push_back(latest(v));
+  for (Operation* a : carried.touched) draft.results.push_back(value_of(marks_.at(a)));
   draft.results.push_back(token_);
 }
 
@@ -433,36 +421,58 @@ void Translator::choice(Operation& op) {
   if (const Data* known = known_data(op.edges()[0]))
     return take_branch(op, known->array.item() != 0 ? then : otherwise);
   const Value predicate = ops::reshape(value(op.edges()[0], &op), Shape{});
-  std::vector<Operation*> variables;
+  std::vector<Operation*> variables, arrays;
   find_written(then, variables);
   find_written(otherwise, variables);
+  find_touched(then, arrays);
+  find_touched(otherwise, arrays);
   RegionDraft first, second;
-  record_branch(op, then, first, variables);
-  record_branch(op, otherwise, second, variables);
-  const bool calls = first.results.size() > then.results.size() + variables.size() ||
-                     second.results.size() > then.results.size() + variables.size();
+  for (int round = 0; round < 2; ++round) {
+    first = RegionDraft{};
+    second = RegionDraft{};
+    record_branch(op, then, first, variables, arrays);
+    record_branch(op, otherwise, second, variables, arrays);
+    bool differ = false;  // a branch that writes to a tensor array tells the shape of elements
+    for (size_t i = 0; i < then.results.size(); ++i)
+      differ = differ || first.results[i].shape() != second.results[i].shape();
+    if (!differ) break;
+  }
+  const size_t results = then.results.size() + variables.size() + arrays.size();
+  const bool calls = first.results.size() > results || second.results.size() > results;
   const Value before = token();
   for (RegionDraft* d : {&first, &second})
-    if (calls && d->results.size() == then.results.size() + variables.size())
-      d->results.push_back(d->capture(before));
+    if (calls && d->results.size() == results) d->results.push_back(d->capture(before));
   graph_->set_scope(op.name());
   const std::vector<Value> out = ops::choose(predicate, std::move(first), std::move(second));
   const auto count = static_cast<int>(then.results.size());
   for (int i = 0; i < count; ++i) set(op, i, out[i]);
   for (size_t k = 0; k < variables.size(); ++k) write(op, variables[k], out[count + k]);
+  for (size_t k = 0; k < arrays.size(); ++k)
+    marks_[arrays[k]] = {{}, out[count + variables.size() + k], true};
   if (calls) token_ = out.back();
 }
 
 /// The results of a branch, what variables hold after it, and the token if the branch calls.
 void Translator::record_branch(Operation& op, const Context& context, RegionDraft& draft,
-                               const std::vector<Operation*>& variables) {
+                               const std::vector<Operation*>& variables,
+                               const std::vector<Operation*>& arrays) {
   const Value before = token();
+  std::vector<Value> marks;
+  for (Operation* a : arrays) marks.push_back(value_of(marks_.at(a)));
   const Inside here(*this, draft, context, op);
+  for (size_t k = 0; k < arrays.size(); ++k)
+    marks_[arrays[k]] = {{}, draft.capture(marks[k]), true};
   const Value start = draft.capture(before);
   token_ = start;
   translate_context(context);
-  for (const auto& e : context.results) draft.results.push_back(value(e, nullptr));
+  for (const auto& e : context.results) {
+    const Value result = value(e, nullptr);
+    const auto array = unwritten(result);
+    draft.results.push_back(array && array->element ? with_elements(result, *array->element)
+                                                    : result);
+  }
   for (Operation* v : variables) draft.results.push_back(latest(v));
+  for (Operation* a : arrays) draft.results.push_back(value_of(marks_.at(a)));
   if (!(token_ == start)) draft.results.push_back(token_);
 }
 

@@ -114,6 +114,7 @@ void Translator::translate(const std::vector<Operation*>& ops) {
     merge_writes(*op);
     translate_op(*op);
   }
+  check_marks(nullptr);
 }
 
 void Translator::translate_op(Operation& op) {
@@ -392,7 +393,7 @@ Value Translator::draw(Operation& op, DrawKind kind, const Shape& shape, DType d
     user_error("a value that is needed now depends on the random numbers of {}", op.name());
   if (calls_host()) {  // every iteration draws its own
     const Draw one{&op, &store_->random(&op), kind, shape, dtype, low, high};
-    return host_call(op, {}, {{shape, dtype}},
+    return host_call(op, std::vector<Value>{}, {{shape, dtype}},
                      [one](const std::vector<Array>&, const std::vector<Array>& out) {
                        Array(out[0]).copy_from(drawn(one));
                      });
@@ -418,6 +419,7 @@ std::vector<Value> Translator::gradients(Operation& op, int ys, int xs, int seed
   const int first_stop = ys + xs + seeds;
   if (stops > 0) {  // what lies behind the stops is recorded once more, on constants
     kept = values_;
+    again_ = true;
     std::set<Operation*> behind;
     for (int i = 0; i < stops; ++i) {
       const auto& e = in[first_stop + i];
@@ -432,6 +434,7 @@ std::vector<Value> Translator::gradients(Operation& op, int ys, int xs, int seed
       behind.insert(o);
       translate_op(*o);
     }
+    again_ = false;
   }
   std::vector<Value> y, x, seed;
   for (int i = 0; i < ys; ++i) y.push_back(value(in[i], &op));

@@ -105,6 +105,8 @@ class Translator {
   void loop(Operation& op);
   /// If: predicate and captured tensors → results of the branch taken.
   void choice(Operation& op);
+
+  // Tensor arrays (translate_arrays.cc).
   /// The elements of a tensor array whose element shape nobody has said yet.
   struct Unwritten {
     int64_t size;
@@ -116,6 +118,19 @@ class Translator {
   Value new_array(std::shared_ptr<Unwritten> array);
   /// `array` with memory for elements of this shape.
   Value with_elements(Value array, const Shape& element);
+  /// The TensorArrayV3 that made the array behind a tensor; null where branches disagree.
+  Operation* array_of(const Operation::Edge& edge);
+  /// The array of `op` with room for the positions (input 1) that it writes, when it may grow.
+  Value with_room(Operation& op, Value array);
+  /// The same for the first `rows` positions; OpError when there are fewer and it may not grow.
+  void grow_array(Operation& op, int64_t rows);
+  /// `array` is new: none of its positions was touched.
+  void begin_marks(Operation& array, int64_t size);
+  enum class Touch { write, read };
+  /// `op` touches the positions that input 1 names, or the first `rows` ones. OpError, here or when
+  /// the run ends, for what TensorFlow refuses: a second write, a write after a read, a read of
+  /// what an earlier read gave up, or of what was never written and has no shape.
+  void touch(Operation& op, Touch touch, std::optional<int64_t> rows = {});
 
   // For the session: what the plan's leaves are.
   struct Draw {
@@ -151,6 +166,7 @@ class Translator {
   };
   using Writes = std::map<Operation*, Write>;
 
+  struct Carried;
   void translate_op(Operation& op);
   void merge_writes(Operation& op);
   Value read(Operation* variable, Operation* reader);
@@ -158,6 +174,27 @@ class Translator {
   [[noreturn]] void uninitialized(Operation* variable);
   Data evaluate(Operation& op, int index);
   Value input_leaf(const std::string& name, const Array& like, Leaf leaf);
+
+  /// What happened to each position of a tensor array: known here, or a value of the run.
+  struct Marks {
+    std::optional<std::vector<int32_t>> known;
+    Value value;
+    bool unchecked = false;  // value may hold a mistake nobody has looked for
+  };
+  Value value_of(const Marks& marks);
+  void touch_known(Operation& op, Operation& array, Marks& marks, Touch touch,
+                   const std::vector<int64_t>& positions);
+  void touch_in_run(Operation& op, Operation& array, Marks& marks, Touch touch, Value positions);
+  /// Makes the run look for mistakes in the arrays made in this context.
+  void check_marks(const Context* context);
+  /// Arrays from around a context that operations inside touch.
+  void find_touched(const Context& context, std::vector<Operation*>& found);
+  std::vector<int64_t> positions_of(Operation& op);
+  /// Sizes that the growing arrays of a loop reach, where its iterations can be counted.
+  std::map<Operation*, int64_t> reached(Operation& op);
+  Value grown(Value array, int64_t size);
+  void grow_marks(Operation* array, int64_t size);
+  void grow_carried(Operation& op, Carried& carried);
 
   // Inside a region, what is said of the graph being recorded is kept in the same places; that of
   // the graph around it waits in outer_.
@@ -175,6 +212,7 @@ class Translator {
     std::unordered_map<Operation*, std::shared_ptr<const Writes>> seen;
     std::vector<Operation*> ops;
     std::map<Edge, std::shared_ptr<Unwritten>> unwritten;
+    std::map<Operation*, Marks> marks;
   };
   void exchange(State& state);
   bool inside() const { return !outer_.empty(); }
@@ -202,15 +240,18 @@ class Translator {
   /// A value of the graph around, inside the region.
   Value captured(Value outer);
   class Inside;
-  struct Carried;
   bool record_loop(Operation& op, Carried& carried);
   void record_condition(Operation& op, const Carried& carried, RegionDraft& draft);
   void record_body(Operation& op, const Carried& carried, RegionDraft& draft);
   void unroll(Operation& op);
   void take_branch(Operation& op, const Context& context);
   void record_branch(Operation& op, const Context& context, RegionDraft& draft,
-                     const std::vector<Operation*>& variables);
+                     const std::vector<Operation*>& variables,
+                     const std::vector<Operation*>& arrays);
   Value token();
+  Value host_call(Operation& op, const std::vector<Value>& inputs,
+                  const std::vector<ValueMeta>& results,
+                  std::function<void(const std::vector<Array>&, const std::vector<Array>&)> call);
   Value host_call(Operation& op, const std::vector<Operation::Edge>& inputs,
                   const std::vector<ValueMeta>& results,
                   std::function<void(const std::vector<Array>&, const std::vector<Array>&)> call);
@@ -231,7 +272,10 @@ class Translator {
   Value token_;
   std::vector<State> outer_;
   int unrolling_ = 0;
+  bool again_ = false;  // operations are translated a second time: they touch nothing
   std::map<Edge, std::shared_ptr<Unwritten>> unwritten_;
+  std::map<Operation*, Marks> marks_;
+  std::map<const Context*, Operation*> loops_;  // by condition and body
   std::unordered_map<int64_t, int> fed_;
   std::unordered_map<int64_t, Value> values_;
   std::unordered_map<int64_t, Data> known_;
@@ -246,6 +290,9 @@ class Translator {
   std::vector<std::pair<VariableState*, bool>> assumptions_;
   std::vector<Operation*> host_ops_, ops_;
 };
+
+/// What is wrong with reading a position that was never written and has no shape.
+std::string unwritten_text(int64_t position, const PartialShape& element);
 
 /// The numbers of one draw.
 Array drawn(const Translator::Draw& draw);
