@@ -39,9 +39,9 @@ class RNNCell:
         return array_ops.zeros([batch_size, size], dtype)
 
 
-def _linear(parts, size, bias_start, kernel="kernel", bias="bias"):
+def _linear(parts, size, bias_start, kernel="kernel", bias="bias", initializer=None):
     x = array_ops.concat(parts, 1)
-    w = variables.get_variable(kernel, [x.shape[1].value, size], x.dtype)
+    w = variables.get_variable(kernel, [x.shape[1].value, size], x.dtype, initializer)
     b = variables.get_variable(bias, [size], x.dtype, init_ops.Constant(bias_start, x.dtype))
     return nn.bias_add(math_ops.matmul(x, w), b)
 
@@ -75,18 +75,50 @@ class BasicLSTMCell(RNNCell):
 
 
 class LSTMCell(BasicLSTMCell):
+    """BasicLSTMCell with what may be added to it: peepholes from the memory c to the gates, a bound of c, a projection
+    of h to num_proj numbers and a bound of those (Sak, Senior, Beaufays 2014, equations 1 to 6)."""
     default_name = "lstm_cell"
 
-    def __init__(self, num_units, use_peepholes=False, cell_clip=None, initializer=None, num_proj=None, forget_bias=1.0,
-                 state_is_tuple=True, activation=None, reuse=None, name=None):
-        if use_peepholes or cell_clip or num_proj:
-            raise NotImplementedError("LSTMCell: use_peepholes, cell_clip and num_proj")
+    def __init__(self, num_units, use_peepholes=False, cell_clip=None, initializer=None, num_proj=None, proj_clip=None,
+                 num_unit_shards=None, num_proj_shards=None, forget_bias=1.0, state_is_tuple=True, activation=None,
+                 reuse=None, name=None, dtype=None):
+        for what, given in (("num_unit_shards", num_unit_shards), ("num_proj_shards", num_proj_shards)):
+            if given not in (None, 1):
+                raise NotImplementedError("LSTMCell: %s=%r; weights are in one piece here" % (what, given))
         super().__init__(num_units, forget_bias, state_is_tuple, activation, reuse, name)
-        self._initializer = initializer
+        self._peepholes, self._clip, self._initializer = use_peepholes, cell_clip, initializer
+        self._projection, self._projection_clip = num_proj, proj_clip
+
+    output_size = property(lambda self: self._units if self._projection is None else self._projection)
+
+    @property
+    def state_size(self):
+        both = LSTMStateTuple(self._units, self.output_size)
+        return both if self._tuple else sum(both)
+
+    def _variable(self, name, shape, dtype):
+        return variables.get_variable(name, shape, dtype, self._initializer)
 
     def call(self, inputs, state):
-        variables.get_variable_scope().set_initializer(self._initializer)
-        return super().call(inputs, state)
+        kind = inputs.dtype
+        c, h = state if self._tuple else array_ops.split(state, [self._units, self.output_size], 1)
+        gates = _linear([inputs, h], 4 * self._units, 0.0, initializer=self._initializer)
+        i, j, f, o = array_ops.split(gates, 4, 1)
+        f = f + self._forget
+        if self._peepholes:
+            w_f, w_i, w_o = (self._variable("w_%s_diag" % gate, [self._units], kind) for gate in "fio")
+            f, i = f + w_f * c, i + w_i * c
+        c = math_ops.sigmoid(f) * c + math_ops.sigmoid(i) * self._activation(j)
+        if self._clip is not None:
+            c = math_ops.clip_by_value(c, -self._clip, self._clip)
+        if self._peepholes:
+            o = o + w_o * c
+        h = math_ops.sigmoid(o) * self._activation(c)
+        if self._projection is not None:
+            h = math_ops.matmul(h, self._variable("projection/kernel", [self._units, self._projection], kind))
+            if self._projection_clip is not None:
+                h = math_ops.clip_by_value(h, -self._projection_clip, self._projection_clip)
+        return h, LSTMStateTuple(c, h) if self._tuple else array_ops.concat([c, h], 1)
 
 
 class GRUCell(RNNCell):

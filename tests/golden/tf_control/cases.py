@@ -57,6 +57,37 @@ class LSTM:
         return h, State(c, h)
 
 
+class FullLSTM:
+    """TensorFlow 1's LSTMCell by its published equations (Sak, Senior, Beaufays 2014)."""
+    def __init__(self, tf, units, peepholes=False, clip=None, proj=None, proj_clip=None, forget=1.0):
+        self.tf, self.units, self.peepholes, self.clip = tf, units, peepholes, clip
+        self.proj, self.proj_clip, self.forget = proj, proj_clip, forget
+
+    output_size = property(lambda self: self.proj or self.units)
+    state_size = property(lambda self: State(self.units, self.output_size))
+
+    def zero_state(self, batch, dtype):
+        return State(self.tf.zeros([batch, self.units], dtype), self.tf.zeros([batch, self.output_size], dtype))
+
+    def __call__(self, x, state, scope=None):
+        tf, n = self.tf, self.units
+        c, h = state
+        with tf.variable_scope("lstm_cell"):
+            k = tf.get_variable("kernel", [x.shape[1] + self.output_size, 4 * n])
+            b = tf.get_variable("bias", [4 * n])
+            peep = [tf.get_variable("w_%s_diag" % g, [n]) for g in "fio"] if self.peepholes else [0.0] * 3
+            i, j, f, o = tf.split(tf.matmul(tf.concat([x, h], 1), k) + b, 4, 1)
+            c = c * tf.sigmoid(f + self.forget + peep[0] * c) + tf.sigmoid(i + peep[1] * c) * tf.tanh(j)
+            if self.clip:
+                c = tf.maximum(tf.minimum(c, self.clip), -self.clip)
+            h = tf.tanh(c) * tf.sigmoid(o + peep[2] * c)
+            if self.proj:
+                h = tf.matmul(h, tf.get_variable("projection/kernel", [n, self.proj]))
+                if self.proj_clip:
+                    h = tf.maximum(tf.minimum(h, self.proj_clip), -self.proj_clip)
+        return h, State(c, h)
+
+
 @case
 def branches(tf):
     p = tf.placeholder(tf.bool, ())
@@ -272,6 +303,23 @@ def recurrent(tf):
         loss = tf.reduce_sum(tf.square(outputs)) + tf.reduce_sum(state.c * state.h)
         out += [outputs, state.c, state.h] + tf.gradients(loss, tf.trainable_variables(scope="net%d" % i) + [x])
     return run(tf, out, {x: numbers(2, 5, 3), length: [5, 2]}, {x: numbers(3, 4, 3, seed=1), length: [1, 4, 3]})
+
+
+@case
+def lstm_cells(tf):
+    """Values, gradients and names of variables; TensorFlow 2 has no LSTMCell any more, so there the equations."""
+    ours = tf.__version__.endswith("trivium")
+    x, values = tf.constant(numbers(2, 4, 3)), []
+    for i, (peepholes, clip, proj, proj_clip) in enumerate((
+            (True, None, None, None), (False, 0.25, None, None), (False, None, 2, None), (True, 0.3, 2, 0.1))):
+        with tf.variable_scope("net%d" % i):
+            cell = tf.nn.rnn_cell.LSTMCell(5, peepholes, clip, None, proj, proj_clip, forget_bias=0.5) if ours else \
+                FullLSTM(tf, 5, peepholes, clip, proj, proj_clip, 0.5)
+            outputs, state = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32, sequence_length=[4, 3])
+        own = tf.trainable_variables(scope="net%d" % i)
+        loss = weighted(tf, outputs, state.c, state.h)
+        values += [outputs, state.c, state.h] + tf.gradients(loss, own + [x])
+    return [v.name for v in tf.trainable_variables()] + run(tf, values)
 
 
 @case
