@@ -184,3 +184,19 @@ def test_flags_are_read_from_the_command_line():
         flags(["prog", "--other=1"])
     with pytest.raises(tf.flags.Error, match="steps=many"):
         flags(["prog", "--steps=many"])
+
+
+def test_examples_are_the_messages_of_the_schema():
+    train = tf.train
+    made = train.Example(features=train.Features(feature={
+        "a": train.Feature(int64_list=train.Int64List(value=[1, 2])),
+        "b": train.Feature(float_list=train.FloatList(value=[1.5])),
+        "c": train.Feature(bytes_list=train.BytesList(value=[b"x"]))}))
+    text = made.SerializeToString()  # TensorFlow's bytes
+    assert text.hex() == ("0a280a0b0a016112061a040a0201020a0d0a0162120812060a040000c03f0a0a0a0163"
+                          "12050a030a0178")
+    assert train.Example.FromString(text) == made and type(made) is tf.protos.Example
+    assert made.features.feature["a"].WhichOneof("kind") == "int64_list"
+    for kind, value in ((train.BytesList, "a"), (train.Int64List, 1.5), (train.FloatList, "a")):
+        with pytest.raises(TypeError, match="has type %s" % type(value).__name__):
+            kind(value=[value])

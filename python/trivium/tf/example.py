@@ -1,107 +1,10 @@
-"""tf.train.Example and its parts, and the operations that take them apart."""
+"""The operations that take serialized tf.train.Examples apart; the messages themselves are in protos.py."""
 import collections
 
 import numpy as np
 
 from trivium import _tf
 from trivium.tf import _core, errors, host
-
-_KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "ints"}
-
-
-class _List:
-    def __init__(self, value=()):
-        self.value = [self._one(v) for v in value]
-
-    def __repr__(self):
-        return "%s(value=%r)" % (type(self).__name__, self.value)
-
-    def __eq__(self, other):
-        return type(self) is type(other) and self.value == other.value
-
-
-class BytesList(_List):
-    @staticmethod
-    def _one(value):
-        if not isinstance(value, bytes):
-            raise TypeError("%r has type %s, but expected one of: bytes" % (value, type(value).__name__))
-        return value
-
-
-class FloatList(_List):
-    @staticmethod
-    def _one(value):
-        return float(np.float32(value))
-
-
-class Int64List(_List):
-    @staticmethod
-    def _one(value):
-        if isinstance(value, (float, np.floating)):
-            raise TypeError("%r has type %s, but expected one of: int" % (value, type(value).__name__))
-        return int(value)
-
-
-class Feature:
-    """One of three lists."""
-
-    def __init__(self, bytes_list=None, float_list=None, int64_list=None):
-        self._lists = {"bytes_list": bytes_list, "float_list": float_list, "int64_list": int64_list}
-
-    def _get(self, name):
-        if self._lists[name] is None:
-            self._lists[name] = {"bytes_list": BytesList, "float_list": FloatList, "int64_list": Int64List}[name]()
-        return self._lists[name]
-
-    bytes_list, float_list, int64_list = (property(lambda self, n=n: self._get(n)) for n in _KINDS)
-
-    def WhichOneof(self, _):
-        return next((n for n, v in self._lists.items() if v is not None and v.value), None)
-
-    def _plain(self):
-        name = self.WhichOneof("kind") or next((n for n, v in self._lists.items() if v is not None), None)
-        return ("", []) if name is None else (_KINDS[name], list(self._lists[name].value))
-
-    @staticmethod
-    def _of(plain):
-        kind, values = plain
-        made = Feature()
-        for name, ours in _KINDS.items():
-            if ours == kind:
-                made._get(name).value = list(values)
-        return made
-
-
-class _FeatureMap(dict):
-    def __missing__(self, key):
-        self[key] = Feature()
-        return self[key]
-
-
-class Features:
-    def __init__(self, feature=None):
-        self.feature = _FeatureMap(feature or {})
-
-
-class Example:
-    """A record of training data: named lists."""
-
-    def __init__(self, features=None):
-        self.features = features or Features()
-
-    def SerializeToString(self):
-        return _tf.serialize_example({k: f._plain() for k, f in self.features.feature.items()})
-
-    def ParseFromString(self, serialized):
-        self.features = Features({k: Feature._of(v) for k, v in _tf.parse_example(serialized).items()})
-        return len(serialized)
-
-    @classmethod
-    def FromString(cls, serialized):
-        made = cls()
-        made.ParseFromString(serialized)
-        return made
-
 
 FixedLenFeature = collections.namedtuple("FixedLenFeature", ["shape", "dtype", "default_value"], defaults=[None])
 VarLenFeature = collections.namedtuple("VarLenFeature", ["dtype"])

@@ -7,9 +7,9 @@ from trivium.tf._core import GraphKeys, inp, tensor
 from trivium.tf.coordinator import Coordinator, QueueRunner, add_queue_runner, start_queue_runners
 from trivium.tf.data_flow import (batch, input_producer, limit_epochs, match_filenames_once, range_input_producer,
                                   shuffle_batch, slice_input_producer, string_input_producer)
-from trivium.tf.example import BytesList, Example, Feature, Features, FloatList, Int64List
 from trivium.tf.graph_files import write_graph
 from trivium.tf.meta_graph import export_meta_graph
+from trivium.tf.protos import BytesList, Example, Feature, Features, FloatList, Int64List
 from trivium.tf.saver import (CheckpointState, NewCheckpointReader, Saver, checkpoint_exists, get_checkpoint_state,
                               import_meta_graph, latest_checkpoint, list_variables, load_variable)
 
