@@ -77,6 +77,16 @@ TEST_F(Passes, OppositePermutesCancel) {
   EXPECT_EQ(count("permute"), 0);
 }
 
+TEST_F(Passes, APermuteThatMovesNoElementIsAReshape) {
+  const Value x = g().input("x", {2, 1, 4, 5}), y = g().input("y", {2, 4, 1, 5});
+  fetch(ops::relu(ops::permute(x, {0, 2, 3, 1})));
+  fetch(ops::relu(ops::permute(y, {-4, -2, -1, -3})));  // 4 and 5 change places
+  simplify(unit);
+  EXPECT_EQ(count("permute"), 1);
+  EXPECT_EQ(count("reshape"), 1);
+  EXPECT_EQ(g().meta(maker(0).inputs[0]).shape, (Shape{2, 4, 5, 1}));
+}
+
 TEST_F(Passes, EqualNodesBecomeOneWhateverTheOrderOfOperands) {
   const Value x = g().input("x", {2}), y = g().input("y", {2});
   fetch((x + y) * (y + x));

@@ -476,11 +476,13 @@ std::vector<Data> Session::finish(const Executable& e, const std::vector<Array>&
 
 namespace {
 
-/// A copy whose axis i is axis order[i] of the array; empty: as it is.
-Array reordered(const Array& array, const std::vector<int64_t>& order) {
-  if (order.empty()) return array.clone();
+using Move = Value (Home::*)(Value) const;
+
+/// A copy of the array, brought home or from there.
+Array moved(const Array& array, const Home& home, Move move) {
+  if (home.order.empty()) return array.clone();
   trivium::Graph graph;
-  return run_constants(graph, {ops::permute(graph.constant(array), order)})[0].clone();
+  return run_constants(graph, {(home.*move)(graph.constant(array))})[0].clone();
 }
 
 }  // namespace
@@ -488,13 +490,13 @@ Array reordered(const Array& array, const std::vector<int64_t>& order) {
 Array Session::value_of(const Variable& variable) {
   VariableState& state = store_.variable(variable.op().get());
   if (!state.initialized) return Array();
-  return reordered(state.cell->value(), inverse_of(state.order));
+  return moved(state.cell->value(), state.home, &Home::logical);
 }
 
 void Session::load(const Variable& variable, const Array& value) {
   VariableState& state = store_.variable(variable.op().get());
   const Array same = value.cast(engine_type(variable.dtype()));
-  const Array stored = reordered(same, state.order);
+  const Array stored = moved(same, state.home, &Home::stored);
   if (!variable.ref().shape().compatible(PartialShape(same.shape())) ||
       (state.cell && state.cell->shape() != stored.shape()))
     raise<ValueError>("Cannot load a value of shape {} into variable '{}' of shape {}",

@@ -1,5 +1,6 @@
 // Operations on single elements and products of matrices.
 #include "trivium/engine/ops/build.h"
+#include "trivium/notations/tf/home.h"
 #include "trivium/notations/tf/op_spec.h"
 #include "trivium/notations/tf/windows.h"
 
@@ -270,11 +271,9 @@ void translate_matmul(Translate& c, const char* a_name, const char* b_name) {
   if (a.second != b.first)
     c.fail(fmt::format("Matrix size-incompatible: In[0]: {}, In[1]: {}",
                        PartialShape(c.shape(0)).brackets(), PartialShape(c.shape(1)).brackets()));
-  if (const Value kept = source_of_permute(c.in(1));
-      kept.defined() && kept.shape().rank() == 2 && trivium::is_floating(c.dtype(0)))
-    return c.out(0, ops::matmul(c.in(0), kept, ta, !tb));
-  c.out(0, trivium::is_floating(c.dtype(0)) ? ops::matmul(c.in(0), c.in(1), ta, tb)
-                                            : integer_matmul(c.in(0), c.in(1), ta, tb));
+  if (!trivium::is_floating(c.dtype(0))) return c.out(0, integer_matmul(c.in(0), c.in(1), ta, tb));
+  const Value kept = product_at_home(c.in(0), c.in(1), ta, tb);
+  c.out(0, kept.defined() ? kept : ops::matmul(c.in(0), c.in(1), ta, tb));
 }
 
 void define_products(SpecTable& t) {
@@ -315,7 +314,7 @@ void define_products(SpecTable& t) {
            c.floating(0);
            c.output(PartialShape(Shape{}), c.dtype(0));
          },
-         [](Translate& c) { c.out(0, ops::sum(ops::square(c.in(0))) * 0.5); }});
+         [](Translate& c) { c.out(0, ops::sum(ops::square(elements_of(c.in(0)))) * 0.5); }});
 }
 
 }  // namespace

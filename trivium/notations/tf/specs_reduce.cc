@@ -4,6 +4,7 @@
 
 #include "trivium/engine/ops/build.h"
 #include "trivium/notations/tf/op_spec.h"
+#include "trivium/notations/tf/windows.h"
 
 namespace trivium::tf {
 namespace {
@@ -36,6 +37,29 @@ void infer_reduction(Infer& c, DataType result) {
   c.output(PartialShape(out), type);
 }
 
+/// fn before x was turned, where that leaves the remaining axes in their order.
+Value reduced(Value x, const ops::Ints& axes, bool keep, const Reduce& fn) {
+  const auto t = turning_of(x);
+  const int rank = x.shape().rank();
+  const bool all = static_cast<int>(axes.size()) == rank;
+  if (!t || (!all && !t->only_axes())) return fn(x, axes, keep);
+  ops::Ints own, sizes;  // axes of the source; what becomes of x's sizes
+  int64_t last = -1;
+  for (int i = 0, k = 0; i < rank; ++i) {
+    const bool goes = k < static_cast<int>(axes.size()) && axes[static_cast<size_t>(k)] == i;
+    k += goes;
+    if (!goes || keep) sizes.push_back(goes ? 1 : x.shape()[i]);
+    if (all) continue;
+    const int64_t from = t->axes[static_cast<size_t>(i)];
+    if (goes) own.push_back(from);
+    if (!goes && from < last) return fn(x, axes, keep);
+    if (!goes) last = from;
+  }
+  for (int i = 0; all && i < t->source.shape().rank(); ++i) own.push_back(i);
+  std::sort(own.begin(), own.end());
+  return ops::reshape(fn(t->source, own, false), Shape(sizes));
+}
+
 void translate_reduction(Translate& c, const Reduce& fn) {
   const bool keep = c.op().attr_or<bool>("keep_dims", false);
   const Value x = c.in(0);
@@ -46,7 +70,7 @@ void translate_reduction(Translate& c, const Reduce& fn) {
   // The engine reads "no axes" as all; here it means none.
   if (axes.empty())
     return c.out(0, x.shape().rank() == 0 ? fn(ops::reshape(x, {1}), {0}, false) : x);
-  c.out(0, fn(x, axes, keep));
+  c.out(0, reduced(x, axes, keep, fn));
 }
 
 void reduction(SpecTable& t, const std::string& type, Reduce fn,

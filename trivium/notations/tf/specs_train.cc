@@ -11,21 +11,21 @@ class Update {
  public:
   explicit Update(Translate& c) : c_(c) {}
   /// In the order in which the first variable is kept; so are the gradients.
-  Value slot(int i) { return state().stored(c_.translator().latest(variable(i))); }
+  Value slot(int i) { return home().stored(c_.translator().latest(variable(i))); }
   Value in(int i) {
     const Value x = c_.in(i);
-    return x.shape().rank() == static_cast<int>(state().order.size()) ? state().stored(x) : x;
+    return x.shape().rank() > 0 ? home().stored(x) : x;
   }
-  Value logical(Value stored) { return state().logical(stored); }
+  Value logical(Value stored) { return home().logical(stored); }
   bool flag(const char* name) { return c_.op().attr_or<bool>(name, false); }
   Value put(int i, Value value) {
     value = ops::stop_gradient(value);
-    c_.translator().write(c_.op(), variable(i), state().logical(value));
+    c_.translator().write(c_.op(), variable(i), home().logical(value));
     return value;
   }
 
  private:
-  const VariableState& state() { return c_.translator().state_of(variable(0)); }
+  const Home& home() { return c_.translator().state_of(variable(0)).home; }
   Operation* variable(int i) { return c_.translator().variable_of(c_.op().edges().at(i)); }
   Translate& c_;
 };

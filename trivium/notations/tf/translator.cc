@@ -18,42 +18,12 @@ bool is_variable(const Operation& op) { return op.type() == "VariableV2"; }
 
 }  // namespace
 
-namespace {
-
-/// The order in which the first user of a variable computes with it. A slot goes with its variable.
-std::vector<int64_t> stored_order(Operation* variable, int depth = 0) {
-  if (depth > 2) return {};
-  for (Operation* user : variable->out(0).consumers) {
-    const std::string& type = user->type();
-    if (type.rfind("Apply", 0) == 0 && user->edges()[0].op != variable &&
-        user->edges()[0].op->out(0).shape == variable->out(0).shape)
-      return stored_order(user->edges()[0].op, depth + 1);
-    if (type.rfind("Scatter", 0) == 0 || type.rfind("SparseApply", 0) == 0) return {};  // rows
-    if (type != "Identity" || user->out(0).consumers.empty()) continue;
-    for (Operation* reader : user->out(0).consumers) {
-      if (reader->num_inputs() < 2 || reader->edges()[1].op != user) continue;
-      if (reader->type() == "Conv2D") return {3, 2, 0, 1};
-      if (reader->type() == "MatMul" && !reader->attr_or<bool>("transpose_b", false)) return {1, 0};
-    }
-  }
-  return {};
-}
-
-}  // namespace
-
-Value VariableState::logical(Value value) const {
-  return order.empty() ? value : ops::permute(value, inverse_of(order));
-}
-Value VariableState::stored(Value value) const {
-  return order.empty() ? value : turned(value, order);
-}
-
 VariableState& Store::variable(Operation* op) {
   auto& state = variables_[op];
   if (!state) {
     state = std::make_unique<VariableState>();
     state->op = op;
-    state->order = stored_order(op);
+    state->home = home_of(op);
   }
   return *state;
 }
@@ -210,7 +180,7 @@ Value Translator::initial(Operation* variable) {
   VariableState& state = store_->variable(variable);
   if (state.initialized) {
     Value& value = initials_[variable];
-    if (!value.defined()) value = state.logical(graph_->read(state.cell));
+    if (!value.defined()) value = state.home.logical(graph_->read(state.cell));
     return value;
   }
   const auto write = last_.find(variable);
@@ -254,7 +224,7 @@ std::vector<VariableState*> Translator::commit() {
   std::vector<VariableState*> begun;
   for (Operation* variable : written_) {
     VariableState& state = store_->variable(variable);
-    const Value value = state.stored(last_[variable].value);
+    const Value value = state.home.stored(last_[variable].value);
     if (!state.initialized) {
       if (!state.cell || state.cell->shape() != value.shape())
         state.cell =
@@ -404,15 +374,6 @@ Value Translator::draw(Operation& op, DrawKind kind, const Shape& shape, DType d
   return graph_->input(op.name(), shape, dtype);
 }
 
-namespace {
-
-bool is_turned_cell(Value x) {
-  const Value source = source_of_permute(x);
-  return source.defined() && source.graph->node(source.node).op->name() == "cell";
-}
-
-}  // namespace
-
 std::vector<Value> Translator::gradients(Operation& op, int ys, int xs, int seeds, int stops) {
   const auto& in = op.edges();
   std::unordered_map<int64_t, Value> kept;
@@ -442,12 +403,15 @@ std::vector<Value> Translator::gradients(Operation& op, int ys, int xs, int seed
   for (int i = 0; i < seeds; ++i) seed.push_back(value(in[ys + xs + i], &op));
   graph_->set_scope(op.name());
   std::vector<Value> at = x;  // a variable that is kept in another order: its Cell's value
-  for (Value& v : at)
-    if (is_turned_cell(v)) v = source_of_permute(v);
+  std::vector<std::optional<Turned>> turns(x.size());
+  for (int i = 0; i < xs; ++i) {
+    turns[i] = turning_of(x[i]);
+    if (turns[i] && graph_->node(turns[i]->source.node).op->name() == "cell")
+      at[i] = turns[i]->source;
+  }
   std::vector<Value> result = trivium::gradients(y, at, seed);
   for (int i = 0; i < xs; ++i)
-    if (result[i].defined() && at[i] != x[i])
-      result[i] = ops::permute(result[i], axes_of_permute(x[i]));
+    if (result[i].defined() && at[i] != x[i]) result[i] = turns[i]->again(result[i]);
   for (int i = 0; i < xs; ++i)
     if (!result[i].defined()) result[i] = graph_->constant(0.0, x[i].dtype(), x[i].shape());
   if (stops > 0) values_ = kept;

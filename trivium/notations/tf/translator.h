@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "trivium/engine/graph/region.h"
+#include "trivium/notations/tf/home.h"
 #include "trivium/notations/tf/op_spec.h"
 #include "trivium/notations/tf/random_stream.h"
 
@@ -22,13 +23,7 @@ struct VariableState {
   Operation* op = nullptr;
   CellRef cell;
   bool initialized = false;
-  /// How the Cell's axes come from the variable's (empty: the same): filters of convolutions and
-  /// weights of matrix products are kept in the order the engine computes with.
-  std::vector<int64_t> order;
-
-  /// The value in the variable's order, and back into that of the Cell.
-  Value logical(Value stored) const;
-  Value stored(Value logical) const;
+  Home home;  // how the Cell keeps the value
 };
 
 /// What a session keeps between runs: variables and the positions of random operations.

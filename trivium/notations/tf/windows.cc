@@ -18,7 +18,11 @@ Window window_of(int64_t in, int64_t kernel, int64_t stride, int64_t dilation, b
   return {out, total / 2, total - total / 2};
 }
 
+namespace {
+
 const Ints& axes_of_permute(Value x) { return x.graph->node(x.node).attrs->integers("perm"); }
+
+}  // namespace
 
 Ints inverse_of(const Ints& perm) {
   Ints out(perm.size());
@@ -54,20 +58,71 @@ Value source_of_permute(Value x) {
   return x.graph->value(node.inputs[0]);
 }
 
+std::optional<Turned> turning_of(Value x) {
+  const Node& node = x.graph->node(x.node);
+  const bool reshaped = node.op && node.op->name() == "reshape";
+  const Value permuted = reshaped ? x.graph->value(node.inputs[0]) : x;
+  const Value source = source_of_permute(permuted);
+  if (!source.defined()) return std::nullopt;
+  return Turned{source, axes_of_permute(permuted), x.shape()};
+}
+
+Value Turned::again(Value other) const {
+  const Value permuted = ops::permute(other, axes);
+  return permuted.shape() == shape ? permuted : ops::reshape(permuted, shape);
+}
+
+bool Turned::alike(const Turned& other) const {
+  return axes == other.axes && shape == other.shape && source.shape() == other.source.shape();
+}
+
+bool Turned::only_axes() const {
+  if (shape.rank() != static_cast<int>(axes.size())) return false;
+  for (int i = 0; i < shape.rank(); ++i)
+    if (shape[i] != source.shape()[static_cast<int>(axes[static_cast<size_t>(i)])]) return false;
+  return true;
+}
+
+Value elements_of(Value x) {
+  const auto t = turning_of(x);
+  return t ? t->source : x;
+}
+
+namespace {
+
+/// What broadcasts beside t.source as b does beside t; undefined where that takes more than a
+/// reshape.
+Value beside(const Turned& t, Value b) {
+  const Shape& own = b.shape();
+  const int rank = t.shape.rank(), first = rank - own.rank();
+  if (first < 0) return {};
+  if (own.count() == 1) return ops::reshape(b, {});
+  if (!t.only_axes()) return {};
+  Ints sizes(t.axes.size(), 1);
+  int longer = 0;  // axes of b
+  for (int i = 0; i < own.rank(); ++i) {
+    if (own[i] == 1) continue;
+    if (own[i] != t.shape[first + i] || ++longer > 1) return {};
+    sizes[static_cast<size_t>(t.axes[static_cast<size_t>(first + i)])] = own[i];
+  }
+  return ops::reshape(b, Shape(sizes));
+}
+
+}  // namespace
+
 Value before_permute(Value x, const std::function<Value(Value)>& fn) {
-  const Value source = source_of_permute(x);
-  if (!source.defined()) return fn(x);
-  const Ints perm = axes_of_permute(x);
-  return ops::permute(fn(source), perm);
+  const auto t = turning_of(x);
+  return t ? t->again(fn(t->source)) : fn(x);
 }
 
 Value before_permute(Value a, Value b, const std::function<Value(Value, Value)>& fn) {
-  const Value x = source_of_permute(a), y = source_of_permute(b);
-  if (!x.defined() || !y.defined() || axes_of_permute(a) != axes_of_permute(b) ||
-      x.shape() != y.shape())
-    return fn(a, b);
-  const Ints perm = axes_of_permute(a);
-  return ops::permute(fn(x, y), perm);
+  const auto x = turning_of(a), y = turning_of(b);
+  if (x && y && x->alike(*y)) return x->again(fn(x->source, y->source));
+  if (const Value other = x ? beside(*x, b) : Value(); other.defined())
+    return x->again(fn(x->source, other));
+  if (const Value other = y ? beside(*y, a) : Value(); other.defined())
+    return y->again(fn(other, y->source));
+  return fn(a, b);
 }
 
 }  // namespace trivium::tf

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "trivium/engine/graph/graph.h"
@@ -28,13 +29,26 @@ Value source_of_permute(Value x);
 /// permute, unless x is what the inverse permutation made of something: then that.
 Value turned(Value x, const std::vector<int64_t>& perm);
 std::vector<int64_t> inverse_of(const std::vector<int64_t>& perm);
-/// The axes of a permuted value.
-const std::vector<int64_t>& axes_of_permute(Value x);
-/// fn(x) for an elementwise fn: computed before x's permutation when x has one, so that images stay
+/// A value whose axes were exchanged, and that was then reshaped perhaps, as a flattened image is.
+struct Turned {
+  Value source;               // before
+  std::vector<int64_t> axes;  // of it
+  Shape shape;                // of the result
+  /// The same done to another value.
+  Value again(Value other) const;
+  bool alike(const Turned& other) const;
+  /// Whether nothing but axes was exchanged.
+  bool only_axes() const;
+};
+std::optional<Turned> turning_of(Value x);
+/// fn(x) for an elementwise fn: computed before x was turned when it was, so that images stay
 /// in the engine's layout from one convolution to the next.
 Value before_permute(Value x, const std::function<Value(Value)>& fn);
-/// The same for two values permuted alike.
+/// The same for two values turned alike, and for one beside which the other is broadcast without
+/// moving an element: a number, a bias.
 Value before_permute(Value a, Value b, const std::function<Value(Value, Value)>& fn);
+/// The elements of x in whatever order costs nothing, for what does not depend on it.
+Value elements_of(Value x);
 
 /// Whether fewer than k numbers of a row are larger than the target's, which must be finite.
 Value in_top_k(Value predictions, Value targets, int64_t k);

@@ -7,9 +7,9 @@ namespace trivium::compile {
 
 /// Numerics::exact: matrix products, convolutions and sums of floats are made in double.
 void widen_sums(Unit& unit);
-/// Canonical order of commutative operands, identities dropped, reshape chains joined, exact
-/// algebra (x*1, x/1, x-0), constants folded, broadcasts of operands left to the elementwise op
-/// that reads them.
+/// Canonical order of commutative operands, identities dropped, reshape chains joined, permutes
+/// that move no element made reshapes, exact algebra (x*1, x/1, x-0), constants folded, broadcasts
+/// of operands left to the elementwise op that reads them.
 void simplify(Unit& unit);
 /// Equal nodes become one (not random ones).
 void eliminate_common_subexpressions(Unit& unit);

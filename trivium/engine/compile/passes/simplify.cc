@@ -81,8 +81,20 @@ struct Simplifier {
     return {};
   }
 
-  /// reshape of reshape, permute of permute.
-  Value join_views(const Node& node, const std::vector<Value>& in) {
+  /// Whether axes longer than 1 stay in their order: then no element moves.
+  static bool keeps_elements(const Shape& shape, const std::vector<int64_t>& perm) {
+    int last = -1;
+    for (const int64_t axis : perm) {
+      const int own = shape.axis(static_cast<int>(axis));
+      if (shape[own] == 1) continue;
+      if (own < last) return false;
+      last = own;
+    }
+    return true;
+  }
+
+  /// reshape of reshape, permute of permute, and a permute that is a reshape.
+  Value join_views(const Node& node, const ValueMeta& out, const std::vector<Value>& in) {
     const std::string& op = node.op->name();
     if (op == "reshape" && is_op(in[0], "reshape"))
       return rw.to().op("reshape", {rw.to().value(made_by(in[0]).inputs[0])}, *node.attrs);
@@ -95,6 +107,8 @@ struct Simplifier {
       if (std::is_sorted(joined.begin(), joined.end())) return source;
       return rw.to().op("permute", {source}, {{"perm", joined}});
     }
+    if (op == "permute" && keeps_elements(in[0].shape(), node.attrs->integers("perm")))
+      return rw.to().op("reshape", {in[0]}, {{"shape", out.shape.vec()}});
     return {};
   }
 
@@ -133,7 +147,7 @@ struct Simplifier {
     if (node.op->is_commutative() && in.size() == 2 && in[1].node < in[0].node)
       std::swap(in[0], in[1]);
     Value v = shortcut(node, out, in);
-    if (!v.defined()) v = join_views(node, in);
+    if (!v.defined()) v = join_views(node, out, in);
     if (!v.defined()) v = fold(node, out, in);
     if (v.defined()) {
       ++changed;
