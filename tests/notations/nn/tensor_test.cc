@@ -185,6 +185,37 @@ TEST(Recording, ANumberThatChangesBuildsNoNewPlan) {
   EXPECT_EQ(record::submit_counters().built, built);
 }
 
+TEST(Recording, ABatchAtAnotherPlaceBuildsNoNewPlan) {
+  const Tensor data = arange(48).to(float32).view({12, 4});
+  int64_t built = 0;
+  for (int step = 0; step < 6; ++step) {
+    const Tensor batch = data.narrow(0, 2 * step, 2), row = data.select(0, step);
+    const Tensor columns = batch.t().select(0, step % 4);
+    // 8 elements from 8 step on, 4 from 4 step on, elements 8 step + step % 4 and 4 later.
+    EXPECT_EQ((batch * 2).sum().item(), 2 * (64 * step + 28));
+    EXPECT_EQ((row.expand({3, 4}) * 1).sum().item(), 3 * (16 * step + 6));
+    EXPECT_EQ((columns + 1).sum().item(), 2 * (8 * step + step % 4 + 1) + 4);
+    if (step == 1) built = record::submit_counters().built;
+  }
+  EXPECT_EQ(record::submit_counters().built, built);
+}
+
+TEST(Recording, APartIsReadAsItIsWhenItIsUsed) {
+  Tensor data = zeros({8, 2});
+  const Tensor part = data.narrow(0, 2, 2);
+  const Tensor before = part + 1;
+  data.add_(10);
+  EXPECT_EQ(values<float>(before), (std::vector<float>(4, 1)));
+  EXPECT_EQ(values<float>(part + 1), (std::vector<float>(4, 11)));
+  Tensor(part).mul_(2);
+  EXPECT_EQ(data.sum().item(), 200);
+  EXPECT_EQ((part * 1).sum().item(), 80);
+  Tensor w = ones({2}, {.requires_grad = true});
+  data.mul_(w);  // from now on data has a history, and so has the part
+  (part * 1).sum().backward();
+  EXPECT_EQ(values<float>(w.grad()), (std::vector<float>(2, 40)));
+}
+
 TEST(Creation, RangesAndTypes) {
   EXPECT_EQ(arange(5).dtype(), int64);
   EXPECT_EQ(arange(0, 1, 0.3).count(), 4);

@@ -16,6 +16,37 @@ VarImpl& checked(const Ref<VarImpl>& impl) {
   return *impl;
 }
 
+size_t calls_to_last_slice(const VarImpl& x) {
+  static const OpDef* const slice = &OpRegistry::instance().get("slice");
+  size_t n = x.chain.size();
+  while (n > 0 && x.chain[n - 1]->op != slice) --n;
+  return n;
+}
+
+/// The view names a part of memory that is there and has no history: a batch of the data, a row of
+/// a table. The place of such a part changes from step to step, so it is read out when an op wants
+/// it and is an input like any other. A recorded slice has its place in the structure: there would
+/// be a plan for every place. Nothing is kept of it: a list of all batches holds no second copy.
+bool is_part_of_memory(const VarImpl& x) {
+  const Slot& whole = *x.storage->current;
+  if (!whole.is_ready() || whole.error || whole.is_number) return false;
+  if (x.base && (x.base->wants_grad || x.base->edge.node)) return false;
+  return calls_to_last_slice(x) > 0;
+}
+
+/// The part as it is after `calls` views. Null when strides cannot say it, and when it is more than
+/// half of the whole: then there are few places, and reading it out would cost.
+Ref<Slot> read_part(const VarImpl& x, size_t calls) {
+  Slot& whole = *x.storage->current;
+  Layout layout = Layout::row_major(whole.meta->shape);
+  for (size_t i = 0; i < calls; ++i)
+    if (!layout.apply(*x.chain[i])) return {};
+  Shape shape(layout.shape);
+  if (shape.count() > whole.meta->count / 2) return {};
+  return Slot::ready(contiguous_copy(
+      {whole.memory(), std::move(shape), std::move(layout.strides), layout.offset, nullptr}));
+}
+
 }  // namespace
 
 void count_up(VarImpl* p) { p->retain(); }
@@ -66,11 +97,18 @@ Val val_of(const Var& v) {
   if (!x.is_view()) return {storage.current, edge_for(x)};
   if (x.cached && x.cached_version == storage.version && !x.cached->error)
     return {Ref<Slot>(x.cached), edge_for(x)};
-  Val val = x.base ? val_of(Var(x.base)) : Val{storage.current, {}};
+  Val val;
+  size_t i = 0;
+  if (is_part_of_memory(x)) {
+    i = calls_to_last_slice(x);
+    if (!(val.slot = read_part(x, i))) i = 0;
+  }
+  if (i == x.chain.size()) return {std::move(val.slot), edge_for(x)};
+  if (i == 0) val = x.base ? val_of(Var(x.base)) : Val{storage.current, {}};
   const bool history = static_cast<bool>(val.edge.node) && !x.detached;
-  for (const Call* c : x.chain) {
+  for (; i < x.chain.size(); ++i) {
     Val next;
-    record_call(c, {&val, 1}, {&next, 1}, history);
+    record_call(x.chain[i], {&val, 1}, {&next, 1}, history);
     val = std::move(next);
   }
   x.cache(val.slot);
@@ -413,7 +451,7 @@ Var view(const Call* call, const Var& base) {
   x.uncounted = b.uncounted;
   x.detached = b.detached || !grad_enabled();
   x.base = b.is_view() ? b.base : base.ref();  // none: a view of a detached view
-  if (x.foreign || x.storage->exports > 0) return v;
+  if (x.foreign || x.storage->exports > 0 || is_part_of_memory(x)) return v;
   // Derive it from its neighbour's value, which is at hand, rather than from the storage's.
   Val from = val_of(base), to;
   record_call(call, {&from, 1}, {&to, 1}, grad_enabled() && !x.detached);
