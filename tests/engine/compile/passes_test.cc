@@ -87,6 +87,15 @@ TEST_F(Passes, APermuteThatMovesNoElementIsAReshape) {
   EXPECT_EQ(g().meta(maker(0).inputs[0]).shape, (Shape{2, 4, 5, 1}));
 }
 
+TEST_F(Passes, PermutesThatCountAxesFromTheEndJoin) {
+  const Value x = g().input("x", {2, 3, 4});
+  fetch(ops::relu(ops::permute(ops::permute(x, {-1, 0, -2}), {-2, -1, -3})));  // x again
+  fetch(ops::exp(ops::permute(ops::permute(x, {-1, 0, -2}), {-1, 0, -2})));
+  simplify(unit);
+  EXPECT_EQ(maker(0).inputs[0].node, 0);
+  EXPECT_EQ(g().meta(maker(1).inputs[0]).shape, (Shape{3, 4, 2}));
+}
+
 TEST_F(Passes, EqualNodesBecomeOneWhateverTheOrderOfOperands) {
   const Value x = g().input("x", {2}), y = g().input("y", {2});
   fetch((x + y) * (y + x));

@@ -101,8 +101,10 @@ struct Simplifier {
     if (op == "permute" && is_op(in[0], "permute")) {
       const Node& first = made_by(in[0]);
       std::vector<int64_t> joined;
+      const Shape& middle = in[0].shape();  // axes may be counted from the end
       for (int64_t p : node.attrs->integers("perm"))
-        joined.push_back(first.attrs->integers("perm")[p]);
+        joined.push_back(middle.axis(
+            static_cast<int>(first.attrs->integers("perm")[middle.axis(static_cast<int>(p))])));
       const Value source = rw.to().value(first.inputs[0]);
       if (std::is_sorted(joined.begin(), joined.end())) return source;
       return rw.to().op("permute", {source}, {{"perm", joined}});
