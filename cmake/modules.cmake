@@ -2,7 +2,11 @@
 # trivium_test(MODULE DIR): every DIR/*_test.cc becomes one test program that links MODULE.
 
 find_program(CCACHE ccache)
-if(CCACHE)
+if(CCACHE AND SKBUILD)
+  # pip's user has set nothing up: paths relative to the source let the wheel use what another build compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      ${CCACHE})
+elseif(CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 

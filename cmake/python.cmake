@@ -22,6 +22,20 @@ if(nanobind_missing)
                  "nanobind` brings it")
   return()
 endif()
+if(SKBUILD)
+  # pip keeps nanobind in a new temporary folder each call; from a copy, whose files change only with their
+  # content, the second call compiles nothing again.
+  set(nanobind_copy ${PROJECT_BINARY_DIR}/nanobind)
+  get_filename_component(nanobind_home ${nanobind_ROOT} DIRECTORY)
+  file(GLOB_RECURSE nanobind_files RELATIVE ${nanobind_home} ${nanobind_home}/cmake/* ${nanobind_home}/ext/*
+       ${nanobind_home}/include/* ${nanobind_home}/src/* ${nanobind_home}/*.py)
+  foreach(file ${nanobind_files})
+    get_filename_component(folder ${nanobind_copy}/${file} DIRECTORY)
+    file(MAKE_DIRECTORY ${folder})
+    file(COPY_FILE ${nanobind_home}/${file} ${nanobind_copy}/${file} ONLY_IF_DIFFERENT)
+  endforeach()
+  set(nanobind_DIR ${nanobind_copy}/cmake CACHE PATH "" FORCE)
+endif()
 find_package(nanobind CONFIG REQUIRED)
 
 file(GLOB python_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/python/src/*.cc)
@@ -42,6 +56,13 @@ nanobind_add_module(trivium_python_tf NB_STATIC NOMINSIZE ${tf_python_sources})
 target_link_libraries(trivium_python_tf PRIVATE trivium_tf)
 set_target_properties(trivium_python_tf PROPERTIES OUTPUT_NAME _tf
                       LIBRARY_OUTPUT_DIRECTORY ${python_package})
+# stubs.py belongs to _C, whose functions take their arguments untyped; those of _tf have nanobind's signatures.
+add_custom_command(TARGET trivium_python_tf POST_BUILD
+  COMMAND ${CMAKE_COMMAND} -E env PYTHONDONTWRITEBYTECODE=1 ${Python_EXECUTABLE} -m nanobind.stubgen -q
+          -i ${PROJECT_BINARY_DIR}/python -m trivium._tf -o ${python_package}/_tf.pyi
+  VERBATIM)
+# trivium/__init__.py imports _C.
+add_dependencies(trivium_python_tf trivium_python)
 
 # The package's own files are linked, not copied: an edit is seen at once.
 file(MAKE_DIRECTORY ${python_package})
@@ -55,7 +76,8 @@ endforeach()
 
 if(SKBUILD)
   install(TARGETS trivium_python trivium_python_tf LIBRARY DESTINATION trivium)
-  install(FILES ${python_package}/_C.pyi DESTINATION trivium)
+  install(FILES ${python_package}/_C.pyi ${python_package}/_tf.pyi DESTINATION trivium)
+  install(TARGETS program_trivium RUNTIME DESTINATION ${SKBUILD_SCRIPTS_DIR})
 endif()
 
 if(TRIVIUM_TESTS)

@@ -1,5 +1,7 @@
 """Mistakes in graph programs: the message names the operation, its node, the line that made it, and a remedy."""
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -119,3 +121,11 @@ def test_feeds_that_can_not_be():
             sess.run(tf.placeholder(tf.int32, []), {tf.get_default_graph().get_tensor_by_name("Placeholder:0"): 3000000000})
     with pytest.raises(RuntimeError, match="Attempted to use a closed Session"):
         sess.run(x)
+
+
+def test_without_numpy_the_error_says_what_to_install():
+    code = "import sys; sys.modules['numpy'] = None; import trivium.tf"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode != 0
+    assert "ImportError: trivium.tf: values are NumPy arrays" in run.stderr
+    assert "pip install numpy" in run.stderr

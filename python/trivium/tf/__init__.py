@@ -11,7 +11,11 @@
 import sys as _sys
 import types as _types
 
-import numpy as _np
+try:
+    import numpy as _np
+except ModuleNotFoundError as missing:
+    raise ImportError("trivium.tf: values are NumPy arrays, and NumPy is not installed; "
+                      "`pip install numpy` brings it") from missing
 
 from trivium.tf import _core, errors
 from trivium.tf import array_ops as _array, init_ops as initializers, math_ops as _math
