@@ -137,6 +137,11 @@ class Tape {
   void full();
   int32_t leaf_value(Slot* slot);
   void run(Job& job);
+  void write_key(Job& job) const;
+  size_t bytes_of_results() const;
+  void run_plan(Job& job, const Compiled& plan);
+  void run_chunks(Job& job);
+  void keep_exported();
   void clear();
   std::shared_ptr<Compiled> compile(const Job& job);
 
@@ -153,9 +158,9 @@ class Tape {
   OwnerLock lock_;  // guards everything above: other threads may submit, or drop a promise
 };
 
-/// How often the thread-wide structure lookup found a plan, and built one.
+/// Submissions so far, plans built for them, and those that were run in chunks.
 struct SubmitCounters {
-  int64_t submitted = 0, built = 0;
+  int64_t submitted = 0, built = 0, chunked = 0;
 };
 SubmitCounters submit_counters();
 
