@@ -147,8 +147,9 @@ TEST_F(ChannelBlocks, AgreeWithTheReferenceOnAnyNumberOfThreads) {
             EXPECT_TRUE(got.guards_intact) << where;
             EXPECT_TRUE(got.idle_zero) << where;
             for (size_t i = 0; i < c.out.size(); ++i) {
-              if (entry.name.ends_with(":winograd"))  // rounds in the transformed domain
-                EXPECT_LT(relative_l2(got.out[i], c.expected[i]), 2e-6) << where;
+              if (entry.name.ends_with(":winograd"))  // rounds in the transformed domain: at most
+                // 7.6e-7 seen, and 1.7e-6 with the points ±1 and ±2
+                EXPECT_LT(relative_l2(got.out[i], c.expected[i]), 1.2e-6) << where;
               else
                 EXPECT_EQ(testing::difference(got.out[i], c.expected[i], steps), "") << where;
             }

@@ -14,11 +14,13 @@
 
 #include "trivium/engine/backends/cpu/c16_winograd.h"
 #include "trivium/engine/backends/cpu/nblock_conv.h"
+#include "trivium/engine/backends/cpu/winograd_points.h"
 #include "trivium/engine/core/parallel.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace trivium::cpu::c16::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using namespace winograd;  // NOLINT: the constants of the points
 
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
@@ -27,15 +29,16 @@ constexpr int64_t kLanes = 16, kPoints = 36, kMostTiles = 12;
 /// Bᵀ d: six inputs of a line to six points.
 HWY_INLINE void to_points(V d0, V d1, V d2, V d3, V d4, V d5, V* out, int64_t step) {
   const D d;
-  const V two = hn::Set(d, 2.0f), four = hn::Set(d, 4.0f), five = hn::Set(d, 5.0f);
-  const V a = hn::NegMulAdd(four, d2, d4), b = hn::NegMulAdd(four, d1, d3);
-  const V e = hn::Sub(d4, d2), f = hn::Mul(two, hn::Sub(d3, d1));
-  out[0] = hn::MulAdd(four, d0, hn::NegMulAdd(five, d2, d4));
-  out[step] = hn::Add(a, b);
-  out[2 * step] = hn::Sub(a, b);
-  out[3 * step] = hn::Add(e, f);
-  out[4 * step] = hn::Sub(e, f);
-  out[5 * step] = hn::MulAdd(four, d1, hn::NegMulAdd(five, d3, d5));
+  const V a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2), sum2 = hn::Set(d, kSum2);
+  const V product2 = hn::Set(d, kProduct2), at_a = hn::Set(d, kA), at_b = hn::Set(d, kB);
+  const V a = hn::NegMulAdd(b2, d2, d4), b = hn::NegMulAdd(b2, d1, d3);
+  const V e = hn::NegMulAdd(a2, d2, d4), f = hn::NegMulAdd(a2, d1, d3);
+  out[0] = hn::MulAdd(product2, d0, hn::NegMulAdd(sum2, d2, d4));
+  out[step] = hn::MulAdd(at_a, b, a);
+  out[2 * step] = hn::NegMulAdd(at_a, b, a);
+  out[3 * step] = hn::MulAdd(at_b, f, e);
+  out[4 * step] = hn::NegMulAdd(at_b, f, e);
+  out[5 * step] = hn::MulAdd(product2, d1, hn::NegMulAdd(sum2, d3, d5));
 }
 
 /// Aᵀ m: six points to four results.
@@ -44,21 +47,23 @@ HWY_INLINE void to_results(V m0, V m1, V m2, V m3, V m4, V m5, V* out, int64_t s
   const V sum = hn::Add(m1, m2), difference = hn::Sub(m1, m2);
   const V sum2 = hn::Add(m3, m4), difference2 = hn::Sub(m3, m4);
   out[0] = hn::Add(hn::Add(m0, sum), sum2);
-  out[step] = hn::MulAdd(hn::Set(d, 2.0f), difference2, difference);
-  out[2 * step] = hn::MulAdd(hn::Set(d, 4.0f), sum2, sum);
-  out[3 * step] = hn::Add(hn::MulAdd(hn::Set(d, 8.0f), difference2, difference), m5);
+  out[step] = hn::MulAdd(hn::Set(d, kB), difference2, hn::Mul(hn::Set(d, kA), difference));
+  out[2 * step] = hn::MulAdd(hn::Set(d, kB2), sum2, hn::Mul(hn::Set(d, kA2), sum));
+  out[3 * step] =
+      hn::MulAdd(hn::Set(d, kB3), difference2, hn::MulAdd(hn::Set(d, kA3), difference, m5));
 }
 
 /// G g: three weights of a line to six points.
 HWY_INLINE void weights_to_points(V g0, V g1, V g2, V* out, int64_t step) {
   const D d;
-  const V sixth = hn::Set(d, 1.0f / 6), twelfth = hn::Set(d, 1.0f / 12),
-          part24 = hn::Set(d, 1.0f / 24);
-  const V even = hn::Mul(sixth, hn::Add(g0, g2)), odd = hn::Mul(sixth, g1);
-  const V even2 = hn::MulAdd(part24, g0, hn::Mul(sixth, g2)), odd2 = hn::Mul(twelfth, g1);
-  out[0] = hn::Mul(hn::Set(d, 0.25f), g0);
-  out[step] = hn::Neg(hn::Add(even, odd));
-  out[2 * step] = hn::Sub(odd, even);
+  const V scale_a = hn::Set(d, kScaleA), scale_b = hn::Set(d, kScaleB);
+  const V even = hn::Mul(scale_a, hn::MulAdd(hn::Set(d, kA2), g2, g0));
+  const V odd = hn::Mul(hn::Set(d, kScaleA * kA), g1);
+  const V even2 = hn::Mul(scale_b, hn::MulAdd(hn::Set(d, kB2), g2, g0));
+  const V odd2 = hn::Mul(hn::Set(d, kScaleB * kB), g1);
+  out[0] = hn::Mul(hn::Set(d, kScale0), g0);
+  out[step] = hn::Add(even, odd);
+  out[2 * step] = hn::Sub(even, odd);
   out[3 * step] = hn::Add(even2, odd2);
   out[4 * step] = hn::Sub(even2, odd2);
   out[5 * step] = g2;

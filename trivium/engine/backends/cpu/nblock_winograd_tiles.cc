@@ -1,6 +1,8 @@
 // The transforms of nblock_winograd_tiles.h, compiled once per SIMD level.
 #include "trivium/engine/backends/cpu/nblock_winograd_tiles.h"
 
+#include "trivium/engine/backends/cpu/winograd_points.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "trivium/engine/backends/cpu/nblock_winograd_tiles.cc"
 #include <hwy/foreach_target.h>
@@ -9,20 +11,22 @@
 HWY_BEFORE_NAMESPACE();
 namespace trivium::cpu::nblock::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
+using namespace winograd;  // NOLINT: the constants of the points
 
 // Bᵀ of a column of six.
 template <class D, class V>
 HWY_INLINE void input_1d(D d, V& a, V& b, V& c, V& e, V& f, V& g) {
-  const auto two = hn::Set(d, 2.f), four = hn::Set(d, 4.f), five = hn::Set(d, 5.f);
-  const auto even = hn::NegMulAdd(four, c, f), odd = hn::NegMulAdd(four, b, e);
-  const auto near = hn::Sub(f, c), far = hn::Sub(e, b);
-  const auto first = hn::MulAdd(four, a, hn::NegMulAdd(five, c, f));
-  const auto last = hn::MulAdd(four, b, hn::NegMulAdd(five, e, g));
+  const auto a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2), sum2 = hn::Set(d, kSum2);
+  const auto product2 = hn::Set(d, kProduct2), at_a = hn::Set(d, kA), at_b = hn::Set(d, kB);
+  const auto even = hn::NegMulAdd(b2, c, f), odd = hn::NegMulAdd(b2, b, e);
+  const auto even2 = hn::NegMulAdd(a2, c, f), odd2 = hn::NegMulAdd(a2, b, e);
+  const auto first = hn::MulAdd(product2, a, hn::NegMulAdd(sum2, c, f));
+  const auto last = hn::MulAdd(product2, b, hn::NegMulAdd(sum2, e, g));
   a = first;
-  b = hn::Add(even, odd);
-  c = hn::Sub(even, odd);
-  e = hn::MulAdd(two, far, near);
-  f = hn::NegMulAdd(two, far, near);
+  b = hn::MulAdd(at_a, odd, even);
+  c = hn::NegMulAdd(at_a, odd, even);
+  e = hn::MulAdd(at_b, odd2, even2);
+  f = hn::NegMulAdd(at_b, odd2, even2);
   g = last;
 }
 
@@ -32,25 +36,26 @@ HWY_INLINE void output_1d(D d, V m0, V m1, V m2, V m3, V m4, V m5, V (&y)[kOut])
   const auto sum1 = hn::Add(m1, m2), dif1 = hn::Sub(m1, m2);
   const auto sum2 = hn::Add(m3, m4), dif2 = hn::Sub(m3, m4);
   y[0] = hn::Add(hn::Add(m0, sum1), sum2);
-  const auto linear = hn::MulAdd(hn::Set(d, 2.f), dif2, dif1);
+  const auto linear = hn::MulAdd(hn::Set(d, kB), dif2, hn::Mul(hn::Set(d, kA), dif1));
   if constexpr (kOut == 2) {
     y[1] = hn::Add(linear, m5);
   } else {
     y[1] = linear;
-    y[2] = hn::MulAdd(hn::Set(d, 4.f), sum2, sum1);
-    y[3] = hn::Add(hn::MulAdd(hn::Set(d, 8.f), dif2, dif1), m5);
+    y[2] = hn::MulAdd(hn::Set(d, kB2), sum2, hn::Mul(hn::Set(d, kA2), sum1));
+    y[3] = hn::MulAdd(hn::Set(d, kB3), dif2, hn::MulAdd(hn::Set(d, kA3), dif1, m5));
   }
 }
 
 // A of kOut values: six.
 template <int kOut, class D, class V>
 HWY_INLINE void gradient_1d(D d, const V (&y)[kOut], V (&m)[6]) {
-  auto even = y[0], odd = y[1], even2 = y[0], odd2 = hn::Add(y[1], y[1]);
+  auto even = y[0], odd = hn::Mul(hn::Set(d, kA), y[1]);
+  auto even2 = y[0], odd2 = hn::Mul(hn::Set(d, kB), y[1]);
   if constexpr (kOut == 4) {
-    even = hn::Add(even, y[2]);
-    odd = hn::Add(odd, y[3]);
-    even2 = hn::MulAdd(hn::Set(d, 4.f), y[2], even2);
-    odd2 = hn::MulAdd(hn::Set(d, 8.f), y[3], odd2);
+    even = hn::MulAdd(hn::Set(d, kA2), y[2], even);
+    odd = hn::MulAdd(hn::Set(d, kA3), y[3], odd);
+    even2 = hn::MulAdd(hn::Set(d, kB2), y[2], even2);
+    odd2 = hn::MulAdd(hn::Set(d, kB3), y[3], odd2);
   }
   m[0] = y[0];
   m[1] = hn::Add(even, odd);
@@ -139,14 +144,15 @@ void output_transform(const WinogradTile& t) {
 // B of six values.
 template <class D, class V>
 HWY_INLINE void scatter_1d(D d, V m0, V m1, V m2, V m3, V m4, V m5, V (&y)[6]) {
-  const auto two = hn::Set(d, 2.f), four = hn::Set(d, 4.f), five = hn::Set(d, 5.f);
-  const auto sum1 = hn::Add(m1, m2), dif1 = hn::Sub(m1, m2);
-  const auto sum2 = hn::Add(m3, m4), dif2 = hn::Sub(m3, m4);
-  y[0] = hn::Mul(four, m0);
-  y[1] = hn::NegMulAdd(two, dif2, hn::Mul(four, hn::Sub(m5, dif1)));
-  y[2] = hn::NegMulAdd(five, m0, hn::NegMulAdd(four, sum1, hn::Neg(sum2)));
-  y[3] = hn::MulAdd(two, dif2, hn::NegMulAdd(five, m5, dif1));
-  y[4] = hn::Add(m0, hn::Add(sum1, sum2));
+  const auto a2 = hn::Set(d, kA2), b2 = hn::Set(d, kB2), sum2 = hn::Set(d, kSum2);
+  const auto product2 = hn::Set(d, kProduct2);
+  const auto even = hn::Add(m1, m2), odd = hn::Mul(hn::Set(d, kA), hn::Sub(m1, m2));
+  const auto even2 = hn::Add(m3, m4), odd2 = hn::Mul(hn::Set(d, kB), hn::Sub(m3, m4));
+  y[0] = hn::Mul(product2, m0);
+  y[1] = hn::NegMulAdd(b2, odd, hn::NegMulAdd(a2, odd2, hn::Mul(product2, m5)));
+  y[2] = hn::Neg(hn::MulAdd(sum2, m0, hn::MulAdd(b2, even, hn::Mul(a2, even2))));
+  y[3] = hn::NegMulAdd(sum2, m5, hn::Add(odd, odd2));
+  y[4] = hn::Add(m0, hn::Add(even, even2));
   y[5] = m5;
 }
 
@@ -228,34 +234,37 @@ WinogradFns FnsFor(int vector, int kernel) {
 // G: row i is scale_i * (1, a, a², …) for the point a; the last row picks the highest coefficient.
 template <int K, class D, class V>
 HWY_INLINE void weights_1d(D d, const V (&g)[K], V (&u)[6]) {
-  auto even1 = hn::Add(g[0], g[2]), even2 = hn::MulAdd(hn::Set(d, 4.f), g[2], g[0]);
-  auto odd1 = g[1], odd2 = hn::Add(g[1], g[1]);
+  auto even1 = hn::MulAdd(hn::Set(d, kA2), g[2], g[0]);
+  auto even2 = hn::MulAdd(hn::Set(d, kB2), g[2], g[0]);
+  auto odd1 = hn::Mul(hn::Set(d, kA), g[1]), odd2 = hn::Mul(hn::Set(d, kB), g[1]);
   if constexpr (K == 5) {
-    even1 = hn::Add(even1, g[4]);
-    even2 = hn::MulAdd(hn::Set(d, 16.f), g[4], even2);
-    odd1 = hn::Add(odd1, g[3]);
-    odd2 = hn::MulAdd(hn::Set(d, 8.f), g[3], odd2);
+    even1 = hn::MulAdd(hn::Set(d, kA4), g[4], even1);
+    even2 = hn::MulAdd(hn::Set(d, kB4), g[4], even2);
+    odd1 = hn::MulAdd(hn::Set(d, kA3), g[3], odd1);
+    odd2 = hn::MulAdd(hn::Set(d, kB3), g[3], odd2);
   }
-  const auto sixth = hn::Set(d, -1.f / 6), small = hn::Set(d, 1.f / 24);
-  u[0] = hn::Mul(hn::Set(d, 0.25f), g[0]);
-  u[1] = hn::Mul(sixth, hn::Add(even1, odd1));
-  u[2] = hn::Mul(sixth, hn::Sub(even1, odd1));
-  u[3] = hn::Mul(small, hn::Add(even2, odd2));
-  u[4] = hn::Mul(small, hn::Sub(even2, odd2));
+  const auto scale_a = hn::Set(d, kScaleA), scale_b = hn::Set(d, kScaleB);
+  u[0] = hn::Mul(hn::Set(d, kScale0), g[0]);
+  u[1] = hn::Mul(scale_a, hn::Add(even1, odd1));
+  u[2] = hn::Mul(scale_a, hn::Sub(even1, odd1));
+  u[3] = hn::Mul(scale_b, hn::Add(even2, odd2));
+  u[4] = hn::Mul(scale_b, hn::Sub(even2, odd2));
   u[5] = g[K - 1];
 }
 
 template <int K, class D, class V>
 HWY_INLINE void weights_gradient_1d(D d, const V (&u)[6], V (&g)[K]) {
-  const auto sixth = hn::Set(d, -1.f / 6), small = hn::Set(d, 1.f / 24);
-  const auto sum1 = hn::Mul(sixth, hn::Add(u[1], u[2])), dif1 = hn::Mul(sixth, hn::Sub(u[1], u[2]));
-  const auto sum2 = hn::Mul(small, hn::Add(u[3], u[4])), dif2 = hn::Mul(small, hn::Sub(u[3], u[4]));
-  g[0] = hn::MulAdd(hn::Set(d, 0.25f), u[0], hn::Add(sum1, sum2));
-  g[1] = hn::MulAdd(hn::Set(d, 2.f), dif2, dif1);
-  g[2] = hn::MulAdd(hn::Set(d, 4.f), sum2, sum1);
+  const auto scale_a = hn::Set(d, kScaleA), scale_b = hn::Set(d, kScaleB);
+  const auto sum1 = hn::Mul(scale_a, hn::Add(u[1], u[2]));
+  const auto dif1 = hn::Mul(scale_a, hn::Sub(u[1], u[2]));
+  const auto sum2 = hn::Mul(scale_b, hn::Add(u[3], u[4]));
+  const auto dif2 = hn::Mul(scale_b, hn::Sub(u[3], u[4]));
+  g[0] = hn::MulAdd(hn::Set(d, kScale0), u[0], hn::Add(sum1, sum2));
+  g[1] = hn::MulAdd(hn::Set(d, kB), dif2, hn::Mul(hn::Set(d, kA), dif1));
+  g[2] = hn::MulAdd(hn::Set(d, kB2), sum2, hn::Mul(hn::Set(d, kA2), sum1));
   if constexpr (K == 5) {
-    g[3] = hn::MulAdd(hn::Set(d, 8.f), dif2, dif1);
-    g[4] = hn::MulAdd(hn::Set(d, 16.f), sum2, sum1);
+    g[3] = hn::MulAdd(hn::Set(d, kB3), dif2, hn::Mul(hn::Set(d, kA3), dif1));
+    g[4] = hn::MulAdd(hn::Set(d, kB4), sum2, hn::Mul(hn::Set(d, kA4), sum1));
   }
   g[K - 1] = hn::Add(g[K - 1], u[5]);
 }

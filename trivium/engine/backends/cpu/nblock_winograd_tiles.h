@@ -1,6 +1,6 @@
 // Transforms of the Winograd convolutions F(4x4, 3x3) and F(2x2, 5x5): both have 6x6 tiles on the
-// points 0, ±1, ±2, ∞, so they share the input transform. Lavin & Gray, "Fast algorithms for
-// convolutional neural networks" (2016), sections 4 and 5. Internal to nblock_winograd.cc.
+// points of winograd_points.h, so they share the input transform. Lavin & Gray, "Fast algorithms
+// for convolutional neural networks" (2016), sections 4 and 5. Internal to nblock_winograd.cc.
 #pragma once
 
 #include <cstdint>
