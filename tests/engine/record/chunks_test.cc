@@ -131,5 +131,23 @@ TEST_F(ChunksTest, PartsOfValuesAreNotResultsThatShareMemory) {
   }
 }
 
+TEST_F(ChunksTest, WhatAReshapeReadsLastIsThereForTheOpsBeforeIt) {
+  meet_many();
+  std::vector<Var> all;
+  for (int64_t i = 0; i < 30; ++i) {
+    const Var x = ramp({2, 3 + i}, 0.25);
+    const Var squares = op("mul", {x, x});
+    all.push_back(op("add", {op("reshape", {x}, {{"shape", ops::Ints{6 + 2 * i}}}),
+                             op("reshape", {squares}, {{"shape", ops::Ints{6 + 2 * i}}})}));
+  }
+  const int64_t chunked = submit_counters().chunked;
+  submit();
+  EXPECT_EQ(submit_counters().chunked, chunked + 1);
+  for (int64_t i = 0; i < 30; ++i) {
+    const Array x = ramp({2, 3 + i}, 0.25).array(), y = all[static_cast<size_t>(i)].array();
+    for (int64_t k = 0; k < x.count(); ++k) EXPECT_EQ(y.at(k), x.at(k) * x.at(k) + x.at(k));
+  }
+}
+
 }  // namespace
 }  // namespace trivium::record

@@ -178,8 +178,13 @@ class ChunkRun {
     return true;
   }
 
+  /// `node` has read the value; ops of the chunk at hand may still have to.
   void drop_after(int32_t value, int32_t node) {
-    if (last_use_[value] <= node) memory_[value] = {};
+    if (last_use_[value] > node) return;
+    if (chunk_.empty())
+      memory_[value] = {};
+    else
+      read_early_.push_back(value);
   }
 
   /// Numbers the values of the chunk and writes its key.
@@ -265,14 +270,16 @@ class ChunkRun {
     outputs_.clear();
     run::execute(*chunk->plan, bindings_, outputs_);
     for (size_t i = 0; i < made_.size(); ++i) memory_[made_[i]] = std::move(outputs_[i]);
+    for (int32_t i : chunk_)
+      for (int32_t k = 0; k < nodes_[i].results; ++k) local_[nodes_[i].first_value + k] = -1;
     const int32_t last = chunk_.back();
+    chunk_.clear();
     for (int32_t v : read_) {
       local_[v] = -1;
       drop_after(v, last);
     }
-    for (int32_t i : chunk_)
-      for (int32_t k = 0; k < nodes_[i].results; ++k) local_[nodes_[i].first_value + k] = -1;
-    chunk_.clear();
+    for (int32_t v : read_early_) memory_[v] = {};
+    read_early_.clear();
     read_.clear();
     made_.clear();
     next_local_ = 0;
@@ -288,7 +295,8 @@ class ChunkRun {
   std::vector<int32_t> leaf_;      // of values; -1: made by a node
   // Of the chunk at hand.
   std::vector<int32_t> chunk_, read_, made_;
-  std::vector<int32_t> local_;  // of values; -1: not met in it (or made by an earlier one)
+  std::vector<int32_t> read_early_;  // last read by what was not part of it
+  std::vector<int32_t> local_;       // of values; -1: not met in it (or made by an earlier one)
   int32_t next_local_ = 0;
   std::vector<uint64_t> key_;
   run::Bindings bindings_;
