@@ -1,5 +1,6 @@
 """Recurrent cells and the functions that run them over time."""
 import collections
+import re
 
 import numpy as np
 
@@ -9,34 +10,64 @@ from trivium.tf._core import tensor
 LSTMStateTuple = collections.namedtuple("LSTMStateTuple", ["c", "h"])
 
 
+def _snake(name):
+    """OwnCell → own_cell, as layers are named after their class."""
+    return re.sub("([a-z0-9])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z0-9]+)", r"\1_\2", name)).lower()
+
+
 class RNNCell:
-    """cell(inputs, state) → (output, new state). Its variables are made by the first call, in a scope of its own."""
-    default_name = "rnn_cell"
+    """cell(inputs, state) → (output, new state). Its variables are made by the first call, in a scope of its own. A
+    program's own cell has state_size, output_size and call (and build, if variables are to be made there)."""
+    default_name = None
+    _name = _reuse = _scope = None
 
-    def __init__(self, num_units, activation=None, reuse=None, name=None):
-        self._units, self._name, self._reuse = num_units, name, reuse
-        self._activation = activation or math_ops.tanh
-        self._scope = None
-
-    output_size = property(lambda self: self._units)
-    state_size = property(lambda self: self._units)
+    def __init__(self, trainable=True, name=None, dtype=None, _reuse=None, reuse=None, **_):
+        self._name, self._reuse = name, _reuse if reuse is None else reuse
 
     def __call__(self, inputs, state, scope=None):
-        again = self._scope is not None
-        with variables.variable_scope(self._scope or scope or self._name, self.default_name,
-                                      reuse=True if again else self._reuse) as opened:
+        first = self._scope is None
+        with variables.variable_scope(self._scope or scope or self._name, self.default_name or _snake(type(self).__name__),
+                                      reuse=self._reuse if first else True) as opened:
             self._scope = opened
-            return self.call(tensor(inputs), state)
+            inputs = control_ops._like(inputs, iter([tensor(x) for x in control_ops._flat(inputs)]))
+            if first and hasattr(self, "build"):
+                self.build(inputs.shape)
+            return self.call(inputs, state)
+
+    name = property(lambda self: self._name or self.default_name or _snake(type(self).__name__))
+    scope_name = property(lambda self: None if self._scope is None else self._scope.name)
+
+    def _own(self, key):
+        return [] if self._scope is None else _core.get_collection(key, self._scope.name + "/")
+
+    variables = weights = property(lambda self: self._own(_core.GraphKeys.GLOBAL_VARIABLES))
+    trainable_variables = trainable_weights = property(lambda self: self._own(_core.GraphKeys.TRAINABLE_VARIABLES))
+
+    def add_variable(self, name, shape, dtype=None, initializer=None, regularizer=None, trainable=True, **_):
+        return variables.get_variable(name, shape, dtype, initializer, regularizer, trainable)
+
+    add_weight = add_variable
 
     def zero_state(self, batch_size, dtype):
         with _core.name_scope(type(self).__name__ + "ZeroState"):
             return self._zeros(self.state_size, batch_size, dtype)
 
     def _zeros(self, size, batch_size, dtype):
-        if isinstance(size, tuple):
+        if isinstance(size, (list, tuple)):
             parts = [self._zeros(s, batch_size, dtype) for s in size]
-            return type(size)(*parts) if hasattr(size, "_fields") else tuple(parts)
-        return array_ops.zeros([batch_size, size], dtype)
+            return type(size)(*parts) if hasattr(size, "_fields") else type(size)(parts)
+        return array_ops.zeros([batch_size] + (size.as_list() if isinstance(size, _core.TensorShape) else [size]), dtype)
+
+
+class _UnitCell(RNNCell):
+    """A cell of num_units numbers."""
+
+    def __init__(self, num_units, activation=None, reuse=None, name=None):
+        super().__init__(name=name, reuse=reuse)
+        self._units, self._activation = num_units, activation or math_ops.tanh
+
+    output_size = property(lambda self: self._units)
+    state_size = property(lambda self: self._units)
 
 
 def _linear(parts, size, bias_start, kernel="kernel", bias="bias", initializer=None):
@@ -46,7 +77,7 @@ def _linear(parts, size, bias_start, kernel="kernel", bias="bias", initializer=N
     return nn.bias_add(math_ops.matmul(x, w), b)
 
 
-class BasicRNNCell(RNNCell):
+class BasicRNNCell(_UnitCell):
     default_name = "basic_rnn_cell"
 
     def call(self, inputs, state):
@@ -54,7 +85,7 @@ class BasicRNNCell(RNNCell):
         return output, output
 
 
-class BasicLSTMCell(RNNCell):
+class BasicLSTMCell(_UnitCell):
     """Gates in the order i, j, f, o."""
     default_name = "basic_lstm_cell"
 
@@ -121,7 +152,7 @@ class LSTMCell(BasicLSTMCell):
         return h, LSTMStateTuple(c, h) if self._tuple else array_ops.concat([c, h], 1)
 
 
-class GRUCell(RNNCell):
+class GRUCell(_UnitCell):
     """r, then u."""
     default_name = "gru_cell"
 
@@ -134,27 +165,44 @@ class GRUCell(RNNCell):
 
 
 class MultiRNNCell(RNNCell):
-    """Cells on top of one another."""
+    """Cells on top of one another; state_is_tuple=False: their states side by side in one tensor."""
     default_name = "multi_rnn_cell"
 
     def __init__(self, cells, state_is_tuple=True):
-        super().__init__(cells[-1].output_size)
-        self._cells = list(cells)
+        super().__init__()
+        if not isinstance(cells, (list, tuple)):
+            raise TypeError("cells must be a list or tuple, but saw: %s." % (cells,))
+        if not cells:
+            raise ValueError("Must specify at least one cell for MultiRNNCell.")
+        self._cells, self._tuple = list(cells), state_is_tuple
+        if not state_is_tuple and any(isinstance(c.state_size, (list, tuple)) for c in cells):
+            raise ValueError("Some cells return tuples of states, but the flag state_is_tuple is not set.  State sizes "
+                             "are: %s" % ([c.state_size for c in cells],))
+
+    output_size = property(lambda self: self._cells[-1].output_size)
 
     @property
     def state_size(self):
-        return tuple(c.state_size for c in self._cells)
+        sizes = tuple(c.state_size for c in self._cells)
+        return sizes if self._tuple else sum(sizes)
 
     def zero_state(self, batch_size, dtype):
-        return tuple(c.zero_state(batch_size, dtype) for c in self._cells)
+        if not self._tuple:
+            return super().zero_state(batch_size, dtype)
+        with _core.name_scope("MultiRNNCellZeroState"):
+            return tuple(c.zero_state(batch_size, dtype) for c in self._cells)
 
     def call(self, inputs, state):
+        if not self._tuple:
+            state = array_ops.split(state, [c.state_size for c in self._cells], 1)
+        elif not isinstance(state, (list, tuple)) or len(state) != len(self._cells):
+            raise ValueError("Expected state to be a tuple of length %d, but received: %s" % (len(self._cells), state))
         states = []
         for i, (cell, old) in enumerate(zip(self._cells, state)):
             with variables.variable_scope("cell_%d" % i):
                 inputs, new = cell(inputs, old)
             states.append(new)
-        return inputs, tuple(states)
+        return inputs, tuple(states) if self._tuple else array_ops.concat(states, 1)
 
 
 def _chosen(live, new, old):
@@ -307,3 +355,11 @@ def bidirectional_dynamic_rnn(cell_fw, cell_bw, inputs, sequence_length=None, in
                                              time_major=time_major, scope=bw)
         return (forward, _backwards(backward, length, time_axis, batch_axis)), (state_fw, state_bw)
 
+
+def __getattr__(name):
+    from trivium.tf import rnn_wrappers
+    if name in rnn_wrappers.__all__:
+        return getattr(rnn_wrappers, name)
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise _core.Absent("tf.nn.rnn_cell.%s is not in this version" % name)
