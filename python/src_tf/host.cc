@@ -51,25 +51,6 @@ std::string text_of(nb::handle h) {
   return {b.c_str(), b.size()};
 }
 
-formats::Features features_in(nb::dict given) {
-  formats::Features features;
-  for (auto item : given) {
-    const nb::tuple pair = nb::cast<nb::tuple>(item.second);
-    const auto kind = nb::cast<std::string>(pair[0]);
-    Feature& f = features[nb::cast<std::string>(item.first)];
-    if (kind == "bytes") {
-      std::vector<std::string> values;
-      for (nb::handle v : pair[1]) values.push_back(text_of(v));
-      f = Feature::of_bytes(std::move(values));
-    } else if (kind == "floats") {
-      f = Feature::of_floats(nb::cast<std::vector<float>>(pair[1]));
-    } else if (kind == "ints") {
-      f = Feature::of_ints(nb::cast<std::vector<int64_t>>(pair[1]));
-    }
-  }
-  return features;
-}
-
 formats::RecordCompression compression_of(const std::string& name, bool reading) {
   using formats::RecordCompression;
   if (name == "GZIP") return RecordCompression::gzip;
@@ -123,10 +104,6 @@ void bind_records(nb::module_& m) {
       throw OpError(Code::invalid_argument,
                     std::string("Could not parse example input: ") + e.what());
     }
-  });
-  m.def("serialize_example", [](nb::dict features) {
-    const std::string text = serialize_example(features_in(features));
-    return nb::bytes(text.data(), text.size());
   });
   m.def("parse_sequence_example", [](nb::bytes text) {
     const SequenceExample e =

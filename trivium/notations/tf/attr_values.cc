@@ -227,6 +227,10 @@ AttrData parse_default(const std::string& text, const std::string& kind) {
     return parsed_list<DataType>(
         text, +[](const std::string& s) { return parse_data_type(s); });
   if (kind == "shapes") return std::vector<PartialShape>();
+  if (kind == "tensor") {  // a colour
+    const auto bytes = parsed_list<int64_t>(text, parse_int);
+    return Data(Array::from(bytes, Shape{static_cast<int64_t>(bytes.size())}).cast(DType::u8));
+  }
   internal_error("tf: a default of kind {}", kind);
 }
 

@@ -74,6 +74,13 @@ class ForwardFunction {
     }
     for (const Operation* c : op_.control_inputs()) node.add_input("^" + c->name());
     nodes->push_back(std::move(node));
+    const std::string gate = gradient_gate(op_);
+    if (gate.empty()) return;
+    proto::NodeDef ready;
+    ready.set_name(gate);
+    ready.set_op("NoOp");
+    ready.add_input("^" + op_.name());
+    nodes->push_back(std::move(ready));
   }
 
  private:
@@ -259,6 +266,11 @@ class ForwardFunction {
 };
 
 }  // namespace
+
+std::string gradient_gate(const Operation& op) {
+  const std::string name = op.name() + "/ready";
+  return op.graph().find(name) == nullptr ? name : "";  // an imported graph has its gate already
+}
 
 int gradient_output(const Operation& op, int index) {
   const auto first = static_cast<size_t>(op.attr<int64_t>("ys"));

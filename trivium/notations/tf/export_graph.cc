@@ -1,4 +1,5 @@
 // A graph as TensorFlow's GraphDef.
+#include <set>
 #include <unordered_set>
 
 #include "trivium/notations/tf/graph_def.h"
@@ -194,7 +195,12 @@ std::string export_node(const Operation& op, proto::NodeDef* node) {
   node->set_op(op.type());
   node->set_device(op.device());
   for (const auto& e : op.edges()) node->add_input(edge_name(e));
+  std::set<std::string> gates;
+  for (const auto& e : op.edges())
+    if (e.op->type() == "Gradients") gates.insert(gradient_gate(*e.op));
   for (const Operation* c : op.control_inputs()) node->add_input("^" + c->name());
+  for (const std::string& gate : gates)
+    if (!gate.empty()) node->add_input("^" + gate);
   if (with_variable(op))
     (*node->mutable_attr())["_class"].mutable_list()->add_s("loc:@" + op.edges()[0].op->name());
   return "";

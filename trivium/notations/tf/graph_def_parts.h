@@ -20,6 +20,10 @@ std::string edge_name(const Operation::Edge& edge);
 /// function of what lies between xs and ys. "", or why that is not possible.
 std::string gradient_nodes(const Operation& op, std::vector<proto::NodeDef>* nodes,
                            proto::FunctionDefLibrary* library);
+/// The node that waits for all outputs of that node, "" when the graph has one. TensorFlow takes
+/// the function apart, and its updates of reference variables would otherwise overtake gradients
+/// that still read them; optimizers of TensorFlow (GATE_OP) put tuples there for the same reason.
+std::string gradient_gate(const Operation& op);
 /// The output of that node for x number `index`.
 int gradient_output(const Operation& op, int index);
 

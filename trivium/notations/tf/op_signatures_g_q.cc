@@ -33,7 +33,7 @@ Igamma(a:T, x:T) -> (z:T) {T:type}
 Igammac(a:T, x:T) -> (z:T) {T:type}
 Imag(input:T) -> (output:Tout) {T:type=complex64, Tout:type=float32}
 ImageSummary(tag:string, tensor:T) -> (summary:string) {max_images:int=3, T:type=float32,
-  bad_color:tensor}
+  bad_color:tensor=[255,0,0,255]}
 InTopK(predictions:float32, targets:T) -> (precision:bool) {k:int, T:type=int32}
 InTopKV2(predictions:float32, targets:T, k:T) -> (precision:bool) {T:type=int32}
 InitializeTableFromTextFileV2(table_handle:resource, filename:string) -> () {key_index:int,

@@ -130,6 +130,7 @@ Fetch::Fetch(const Variable& variable) : tensor_(variable.ref()) {}
 
 Session::Session(std::shared_ptr<Graph> graph)
     : graph_(graph ? std::move(graph) : default_graph()) {
+  ops::register_all();  // load() may turn a value before anything is translated
   cpu::register_backend();
 }
 Session::~Session() = default;
